@@ -1,0 +1,1 @@
+"""Microsoft Entra and the identity providers it federates with: the wire, step by step."""

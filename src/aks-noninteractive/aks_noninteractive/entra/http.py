@@ -1,0 +1,222 @@
+"""The one way to the network: https only, bounded in time and size, one connection a host.
+
+Redirects are not followed, because the bodies sent here hold credentials. Certificates are always
+checked, unless az's own switch says otherwise and the caller passes it on. Proxies and the CA
+bundle come from the usual variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+
+from .. import VERSION
+from ..errors import NetworkError, ResponseError
+
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 30.0
+TOTAL_TIMEOUT = 60.0
+MAX_BODY = 4 * 1024 * 1024
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HttpResponse:
+    """What a server answered: status, content type (lower case, "" without one) and body."""
+
+    host: str
+    status: int
+    content_type: str
+    body: bytes = field(repr=False)
+
+    def json_object(self, step: str) -> dict[str, Any]:
+        """The body as a JSON object; ResponseError where it is none."""
+        try:
+            value = json.loads(self.body)
+        except (ValueError, RecursionError):
+            value = None
+        if not isinstance(value, dict):
+            raise ResponseError(
+                f"answered {self.describe()} where a JSON object was expected",
+                step=step,
+                host=self.host,
+                remedy=PROXY_REMEDY,
+            )
+        return value
+
+    def describe(self) -> str:
+        """Status, kind and size of the answer, without its content."""
+        kind = self.content_type.split(";")[0] or "no content type"
+        return f"HTTP {self.status} with {len(self.body)} bytes of {kind}"
+
+
+PROXY_REMEDY = (
+    "Something between here and the server, a proxy or a sign-in page, may have answered in its "
+    "place: look at HTTPS_PROXY and NO_PROXY."
+)
+
+
+class HttpClient:
+    """Sends requests and turns every failure of the network into one of our errors.
+
+    verify: False only where az is told not to check certificates.
+    """
+
+    def __init__(self, *, verify: bool = True) -> None:
+        self._verify = verify
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"aks-noninteractive/{VERSION}"
+        # Without an auth object requests would add what ~/.netrc has for the host.
+        self._session.auth = lambda request: request
+        if not verify:
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
+    def get(self, url: str, *, step: str) -> HttpResponse:
+        """GET url. Raises NetworkError, or ResponseError for a redirect or too large an answer."""
+        return self._request("GET", url, step, None, {})
+
+    def post(
+        self, url: str, body: bytes | Mapping[str, str], *, step: str, headers: Mapping[str, str]
+    ) -> HttpResponse:
+        """POST body (bytes, or a mapping sent as a form) to url. Raises as get does."""
+        return self._request("POST", url, step, body, headers)
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        step: str,
+        body: bytes | Mapping[str, str] | None,
+        headers: Mapping[str, str],
+    ) -> HttpResponse:
+        host = host_of(url)
+        if not url.lower().startswith("https://") or not host:
+            raise ResponseError("the address is not https, nothing was sent", step=step, host=host)
+        deadline = time.monotonic() + TOTAL_TIMEOUT
+        try:
+            with self._session.request(
+                method,
+                url,
+                data=body,
+                headers=dict(headers),
+                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                allow_redirects=False,
+                stream=True,
+                verify=self._verify,
+            ) as answer:
+                content = bytearray()
+                for chunk in answer.iter_content(65536):
+                    content += chunk
+                    if len(content) > MAX_BODY:
+                        raise ResponseError("answered more than 4 MiB", step=step, host=host)
+                    if time.monotonic() > deadline:
+                        raise requests.ReadTimeout
+                status = answer.status_code
+                content_type = answer.headers.get("Content-Type", "").lower()
+                location = answer.headers.get("Location", "")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
+            problem, remedy = explain_failure(e)
+            raise NetworkError(problem, step=step, host=host, remedy=remedy) from None
+        _logger.debug("%s: %s %s answered HTTP %d", step, method, host, status)
+        if 300 <= status < 400:
+            target = host_of(location) or "elsewhere"
+            raise ResponseError(
+                f"redirected to {target} (HTTP {status}), which is not followed with credentials",
+                step=step,
+                host=host,
+                remedy=PROXY_REMEDY,
+            )
+        return HttpResponse(host, status, content_type, bytes(content))
+
+
+def host_of(url: str) -> str:
+    """Host and port of url, without user name or password; "" where it has none."""
+    try:
+        return urlsplit(url).netloc.rpartition("@")[2]
+    except ValueError:
+        return ""
+
+
+def explain_failure(error: BaseException) -> tuple[str, str]:
+    """What failed below an exception of requests, and what to do next."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return (
+            f"its TLS certificate is not trusted{_reason(error)}",
+            "Let REQUESTS_CA_BUNDLE name a file with the certificates of the authority that issued "
+            "it, a proxy's that inspects TLS included.",
+        )
+    if isinstance(error, requests.exceptions.ProxyError):
+        return (
+            f"the proxy did not let the request through{_reason(error)}",
+            "Look at HTTPS_PROXY and NO_PROXY.",
+        )
+    if isinstance(error, requests.exceptions.Timeout) or _timed_out(error):
+        return (
+            "no answer in time",
+            "Look whether a firewall or a missing proxy setting (HTTPS_PROXY) is in the way.",
+        )
+    if isinstance(error, OSError) and "CA certificate bundle" in str(error):
+        return (
+            "the file with trusted certificates cannot be read",
+            "Correct REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE): it names a file that is not there.",
+        )
+    if isinstance(error, requests.RequestException | OSError):
+        return (
+            f"the connection failed{_reason(error)}",
+            "Look whether the host is right and reachable from here; behind a proxy, set "
+            "HTTPS_PROXY.",
+        )
+    return (
+        f"the request could not be made ({type(error).__name__}){_reason(error)}",
+        "Look at the address and at the proxy variables.",
+    )
+
+
+def _timed_out(error: BaseException) -> bool:
+    # requests gives a time-out within the body another name than one before it.
+    return any(isinstance(e, urllib3.exceptions.TimeoutError) for e in _causes(error))
+
+
+def _reason(error: BaseException) -> str:
+    """The operating system's or TLS library's own words below a requests exception.
+
+    The texts in between are left out: they can hold a proxy's URL with its password.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_message:
+            return f": {cause.verify_message}"
+        if isinstance(cause, ssl.SSLError) and cause.reason:
+            return f": {cause.reason}"
+        if isinstance(cause, socket.gaierror):
+            return ": its name does not resolve"
+        if (
+            isinstance(cause, OSError)
+            and not isinstance(cause, requests.RequestException)
+            and cause.strerror
+        ):
+            return f": {cause.strerror}"
+    return ""
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """error and all exceptions below it, each once, nearest first."""
+    seen: list[BaseException] = []
+    queue: list[object] = [error]
+    while queue:
+        current = queue.pop(0)
+        if isinstance(current, BaseException) and current not in seen:
+            seen.append(current)
+            yield current
+            queue += [current.__cause__, current.__context__, getattr(current, "reason", None)]
+            queue += current.args

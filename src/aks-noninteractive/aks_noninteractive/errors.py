@@ -1,0 +1,93 @@
+"""What can go wrong, told so that a person knows what to do next.
+
+Every error says which step failed, which host was asked, what the server called it and what to do.
+No error text ever holds a password, an assertion, a token or a client secret.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUOTE_LIMIT = 300
+
+
+class AksAuthError(Exception):
+    """Base of all errors of this package.
+
+    message: what is wrong, one sentence without a full stop.
+    step: the step of the sequence that failed, for example "WS-Trust sign-in".
+    host: the host (and port) that was asked, never a full URL.
+    code: the server's own code, for example "AADSTS50126" or "ResourceNotFound".
+    correlation_id: what the server's support wants to hear.
+    remedy: what to do next, a full sentence.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str = "",
+        host: str = "",
+        code: str = "",
+        correlation_id: str = "",
+        remedy: str = "",
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.step = step
+        self.host = host
+        self.code = code
+        self.correlation_id = correlation_id
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        where = f"{self.step} at {self.host}" if self.step and self.host else self.step or self.host
+        facts = [self.code] if self.code else []
+        if self.correlation_id:
+            facts.append(f"correlation id {self.correlation_id}")
+        return (
+            (f"{where}: " if where else "")
+            + self.message
+            + (f" ({', '.join(facts)})" if facts else "")
+        )
+
+
+class UsageError(AksAuthError):
+    """The arguments or variables do not fit together; nothing was asked of anyone."""
+
+
+class AuthenticationError(AksAuthError):
+    """A server refused the identity; asking again with the same credential changes nothing."""
+
+
+class NetworkError(AksAuthError):
+    """A server could not be reached, was too slow or too busy; later it may work."""
+
+
+class ResponseError(AksAuthError):
+    """A server answered something that its protocol does not allow."""
+
+
+class ClusterError(AksAuthError):
+    """Azure Resource Manager or its answer does not give a cluster that can be used."""
+
+
+class KubeconfigError(AksAuthError):
+    """The kubeconfig cannot be read, understood, locked or written; it is as it was."""
+
+
+class DependencyError(AksAuthError):
+    """A Python package that this command needs is not installed."""
+
+
+def quote_server(text: str, *secrets: str) -> str:
+    """One printable line of at most 300 characters out of what a server said.
+
+    secrets: values that were part of the request, replaced should the server echo them.
+    """
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    text = re.sub(r"\s+", " ", text).strip()
+    text = "".join(character for character in text if character.isprintable())
+    return text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 1] + "…"

@@ -1,0 +1,1 @@
+"""Kubeconfig files: read a cluster's skeleton, fill in a user, merge, store."""

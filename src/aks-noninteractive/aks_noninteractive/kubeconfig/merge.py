@@ -1,0 +1,192 @@
+"""Merging one cluster into a kubeconfig: values in, values out, nothing of the file lost."""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import KubeconfigError
+from .skeleton import ClusterSkeleton, named_entries
+
+STEP = "kubeconfig"
+
+# A cluster's own settings that say whom to trust: the fresh ones replace all of them together.
+_TRUST_FIELDS = ("certificate-authority", "certificate-authority-data", "insecure-skip-tls-verify")
+
+
+@dataclass(frozen=True)
+class ClusterEntries:
+    """What is merged: three names and the content of their entries."""
+
+    context: str
+    cluster: str
+    user: str
+    context_fields: Mapping[str, Any]
+    cluster_fields: Mapping[str, Any]
+    user_fields: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def server(self) -> str:
+        """URL of the API server."""
+        return str(self.cluster_fields.get("server", ""))
+
+
+def entries_for(
+    skeleton: ClusterSkeleton, user_fields: Mapping[str, Any], context_name: str | None
+) -> ClusterEntries:
+    """The entries of skeleton with user_fields; context_name, if given, names all three."""
+    context = context_name or skeleton.context
+    cluster = context_name or skeleton.cluster
+    user = context_name or skeleton.user
+    return ClusterEntries(
+        context=context,
+        cluster=cluster,
+        user=user,
+        context_fields={**skeleton.context_fields, "cluster": cluster, "user": user},
+        cluster_fields=skeleton.cluster_fields,
+        user_fields=user_fields,
+    )
+
+
+def merge(
+    existing: Mapping[str, Any], entries: ClusterEntries, *, overwrite_existing: bool = False
+) -> dict[str, Any]:
+    """existing (a kubeconfig, {} for none) with entries in it, its context the current one.
+
+    Raises KubeconfigError where a name belongs to another server (overwrite_existing replaces it),
+    where a user entry serves another context as another identity, or where a section is not a list.
+    """
+    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", **existing}
+    for section in ("clusters", "contexts", "users"):
+        if merged.get(section) is None:
+            merged[section] = []
+        if not isinstance(merged[section], list):
+            raise KubeconfigError(f"its {section} are not a list", step=STEP)
+    clusters = named_entries(merged, "clusters", "cluster")
+    contexts = named_entries(merged, "contexts", "context")
+    users = named_entries(merged, "users", "user")
+
+    same_server = _refuse_another_server(entries, clusters, contexts, overwrite_existing)
+    _refuse_another_identity(entries, clusters, contexts, users)
+
+    cluster_fields, context_fields = dict(entries.cluster_fields), dict(entries.context_fields)
+    if same_server:
+        kept = clusters.get(entries.cluster, {})
+        cluster_fields |= {
+            key: value
+            for key, value in kept.items()
+            if key not in cluster_fields and key not in _TRUST_FIELDS
+        }
+        context_fields |= {
+            key: value
+            for key, value in contexts.get(entries.context, {}).items()
+            if key not in ("cluster", "user")
+        }
+    merged["clusters"] = _put(merged["clusters"], entries.cluster, "cluster", cluster_fields)
+    merged["contexts"] = _put(merged["contexts"], entries.context, "context", context_fields)
+    merged["users"] = _put(merged["users"], entries.user, "user", dict(entries.user_fields))
+    merged["current-context"] = entries.context
+    return merged
+
+
+def _refuse_another_server(
+    entries: ClusterEntries,
+    clusters: Mapping[str, Any],
+    contexts: Mapping[str, Any],
+    overwrite_existing: bool,
+) -> bool:
+    """Whether the entries of these names, if any, are of the same server; refuses if not."""
+    holders = []
+    if entries.cluster in clusters:
+        holders.append(("cluster", entries.cluster, clusters[entries.cluster]))
+    if entries.context in contexts:
+        cluster = contexts[entries.context].get("cluster")
+        if cluster in clusters:
+            holders.append(("context", entries.context, clusters[cluster]))
+    for kind, name, fields in holders:
+        server = str(fields.get("server", ""))
+        if not _same_server(server, entries.server):
+            if overwrite_existing:
+                return False
+            raise KubeconfigError(
+                f"the {kind} {name!r} is there already, for another server: {server or 'none'}, "
+                f"not {entries.server}",
+                step=STEP,
+                remedy="Use --overwrite-existing to replace it, or --context NAME to have both.",
+            )
+    return True
+
+
+def _refuse_another_identity(
+    entries: ClusterEntries,
+    clusters: Mapping[str, Any],
+    contexts: Mapping[str, Any],
+    users: Mapping[str, Any],
+) -> None:
+    """A user entry that another context refers to stays that context's identity."""
+    if entries.user not in users:
+        return
+    for name, context in contexts.items():
+        if name == entries.context or context.get("user") != entries.user:
+            continue
+        server = str(clusters.get(context.get("cluster"), {}).get("server", ""))
+        identity = identity_of(users[entries.user])
+        if _same_server(server, entries.server) and (
+            dict(users[entries.user]) == dict(entries.user_fields)
+            or (identity and identity == identity_of(entries.user_fields))
+        ):
+            continue
+        raise KubeconfigError(
+            f"the context {name!r} uses the user {entries.user!r}, which would become "
+            "another identity",
+            step=STEP,
+            remedy="Use --context NAME: it names context, cluster and user alike, so that both can "
+            "be there.",
+        )
+
+
+def identity_of(user: Mapping[str, Any]) -> str | None:
+    """Who a user entry signs in as, as far as its token says; None where that cannot be told.
+
+    All client certificates of one cluster count as one: Azure hands out one to all, and renews it.
+    """
+    if "client-certificate-data" in user:
+        return "client certificate"
+    provider = user.get("auth-provider")
+    config = provider.get("config") if isinstance(provider, dict) else None
+    token = config.get("access-token") if isinstance(config, dict) else user.get("token")
+    return _token_identity(token) if isinstance(token, str) else None
+
+
+def _token_identity(token: str) -> str | None:
+    """Tenant and object id (or a name) in a JWT's claims, which nobody has verified."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return None
+    if not isinstance(claims, dict):
+        return None
+    name = claims.get("oid") or claims.get("upn") or claims.get("appid")
+    return f"{claims.get('tid')}/{name}" if name else None
+
+
+def _same_server(one: str, other: str) -> bool:
+    return one.rstrip("/").lower() == other.rstrip("/").lower()
+
+
+def _put(items: list[Any], name: str, kind: str, fields: dict[str, Any]) -> list[Any]:
+    """items with fields as the content of the entry called name, in its place or at the end."""
+    result = []
+    found = False
+    for item in items:
+        if isinstance(item, dict) and item.get("name") == name:
+            if found:
+                continue
+            found = True
+            item = {**item, kind: fields}
+        result.append(item)
+    return result if found else [*result, {"name": name, kind: fields}]

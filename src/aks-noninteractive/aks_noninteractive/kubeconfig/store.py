@@ -1,0 +1,177 @@
+"""The kubeconfig file: found as kubectl finds it, read and replaced whole, under the lock."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..environment import KUBECONFIG
+from ..errors import KubeconfigError
+from .document import DocumentError, dump, load
+from .lock import locked
+
+STEP = "kubeconfig"
+_REREADS = 5
+_REREAD_PAUSE = 0.05
+_MAX_LINKS = 40
+
+
+def kubeconfig_path(file: str | None, environ: Mapping[str, str]) -> Path:
+    """The file to write: file, else the first entry of KUBECONFIG, else ~/.kube/config."""
+    if file:
+        return Path(file).expanduser()
+    entries = environ.get(KUBECONFIG, "").split(os.pathsep)
+    return Path(next(filter(None, entries), "~/.kube/config")).expanduser()
+
+
+def update(
+    path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], *, gets_secret: bool
+) -> None:
+    """Replace the kubeconfig at path by what change makes of it, {} where there is none.
+
+    The file is the old one or the new one at any moment, and its owner stays. A new one has mode
+    0600; gets_secret takes everybody else's permissions from one that is there.
+    Raises KubeconfigError, and what change raises; then the file is as it was.
+    """
+    given = _absolute(path)
+    target = _resolve(given)
+    try:
+        for directory in (given.parent, target.parent):
+            _make_private_directory(directory)
+        with locked([given, target]):
+            document = _read(target)
+            _replace(target, dump(change(document)), gets_secret)
+    except OSError as error:
+        raise KubeconfigError(
+            f"{path} cannot be written: {error.strerror or error}",
+            step=STEP,
+            remedy="Look at the owner and the permissions of the file and its directory, or give "
+            "another file with --file.",
+        ) from None
+
+
+def _absolute(path: Path) -> Path:
+    """path with its directory resolved, so that one file has one name (its last link is kept)."""
+    try:
+        return path.parent.resolve() / path.name
+    except (OSError, RuntimeError, ValueError) as error:
+        raise KubeconfigError(f"{path} cannot be found: {error}", step=STEP) from None
+
+
+def _resolve(path: Path) -> Path:
+    """The file that path leads to; a link that is neither ours nor root's is refused."""
+    for _ in range(_MAX_LINKS):
+        try:
+            status = os.lstat(path)
+        except FileNotFoundError:
+            return path
+        except OSError as error:
+            raise KubeconfigError(
+                f"{path} cannot be read: {error.strerror or error}",
+                step=STEP,
+                remedy="Give another file with --file.",
+            ) from None
+        if not stat.S_ISLNK(status.st_mode):
+            if not stat.S_ISREG(status.st_mode):
+                raise KubeconfigError(
+                    f"{path} is not a regular file",
+                    step=STEP,
+                    remedy="Give a file with --file, or - for standard output.",
+                )
+            return path
+        if hasattr(os, "geteuid") and status.st_uid not in (0, os.geteuid()):
+            raise KubeconfigError(
+                f"{path} is a symbolic link of another user, which is not followed",
+                step=STEP,
+                remedy="Give the real file with --file.",
+            )
+        path = _absolute(path.parent / os.readlink(path))
+    raise KubeconfigError(f"{path} is a loop of symbolic links", step=STEP)
+
+
+def _make_private_directory(directory: Path) -> None:
+    missing = []
+    while not directory.exists():
+        missing.append(directory)
+        directory = directory.parent
+    for new in reversed(missing):
+        new.mkdir(mode=0o700, exist_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The kubeconfig at path. kubectl truncates in place, so what is malformed is read again."""
+    for attempt in range(_REREADS):
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            return {}
+        try:
+            return load(content)
+        except DocumentError as error:
+            problem = error
+        if attempt + 1 < _REREADS:
+            time.sleep(_REREAD_PAUSE)
+    raise KubeconfigError(
+        f"{path} is not a kubeconfig: {problem}",
+        step=STEP,
+        remedy="Mend or move the file, or give another one with --file.",
+    )
+
+
+def _replace(path: Path, text: str, gets_secret: bool) -> None:
+    """Write text beside path and put it in its place; the lock is held.
+
+    The name of the new file is always the same, so one that a killed process left behind is found
+    and removed here.
+    """
+    new = path.with_name(f".{path.name}.aks-noninteractive.new")
+    new.unlink(missing_ok=True)
+    try:
+        old: os.stat_result | None = path.stat()
+    except FileNotFoundError:
+        old = None
+    if old is not None and not old.st_mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "its owner made it read-only")
+    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            if old is not None and hasattr(os, "fchmod"):
+                _keep_owner(file.fileno(), old)
+                mode = stat.S_IMODE(old.st_mode)
+                os.fchmod(file.fileno(), mode & 0o600 if gets_secret else mode)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def _keep_owner(descriptor: int, old: os.stat_result) -> None:
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except PermissionError:
+            # Another's file that we may replace: its owner would lose it to us.
+            if new.st_uid != old.st_uid:
+                raise
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,51 @@
+"""What az's own login gives: the account of a subscription, and tokens in az's process."""
+
+from aks_noninteractive.entra.token_endpoint import AccessToken
+from aks_noninteractive.providers.base import TokenProvider
+
+
+def find_account(cli_ctx):
+    """az's account for the subscription of this call, None where az has none.
+
+    az may not be signed in, or not know the subscription that --subscription names.
+    """
+    from azure.cli.core._profile import Profile
+
+    wanted = cli_ctx.data.get("subscription_id")
+    for account in Profile(cli_ctx=cli_ctx).load_cached_subscriptions():
+        if account["id"] == wanted or (wanted is None and account.get("isDefault")):
+            return account
+    return None
+
+
+class AzLoginProvider(TokenProvider):
+    """The identity that az is signed in with, asked within az's own process."""
+
+    login = "azurecli"
+    identity = ""
+
+    def __init__(self, cli_ctx, account):
+        self._cli_ctx = cli_ctx
+        self._account = account
+        self.identity = account["user"]["name"]
+
+    def get_token(self, request):
+        from azure.cli.core._profile import Profile
+        from azure.cli.core.auth.util import resource_to_scopes
+
+        own = self._account["tenantId"]
+        where = (
+            {"tenant": request.tenant}
+            if request.tenant and request.tenant != own
+            else {"subscription": self._account["id"]}
+        )
+        (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
+            scopes=resource_to_scopes(request.resource), **where
+        )
+        return AccessToken(
+            token=token,
+            expires_on=int(entry["expires_on"]),
+            expires_in=0,
+            tenant=tenant,
+            client_id="",
+        )

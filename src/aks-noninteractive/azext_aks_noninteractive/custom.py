@@ -1,0 +1,106 @@
+"""The commands: az's arguments, login and cloud handed to the engine."""
+
+
+def get_credentials_noninteractive(
+    cmd,
+    resource_group_name=None,
+    name=None,
+    login="auto",
+    username=None,
+    password=None,
+    tenant=None,
+    client_id=None,
+    output_format=None,
+    file=None,
+    context_name=None,
+    overwrite_existing=False,
+    public_fqdn=False,
+    skeleton=None,
+):
+    import os
+    import sys
+    import time
+
+    from aks_noninteractive import environment
+    from aks_noninteractive.arguments import STANDARD_STREAM, read_skeleton, strip_line_end
+    from aks_noninteractive.clouds import cloud_from_az
+    from aks_noninteractive.entra.http import HttpClient
+    from aks_noninteractive.kubeconfig.store import kubeconfig_path
+    from aks_noninteractive.providers import Surroundings, resolve
+    from aks_noninteractive.providers.base import IdentityOptions, SignInContext
+    from aks_noninteractive.sequence import Output, SignIn, get_credentials
+    from azure.cli.core.util import should_disable_connection_verify
+    from knack.prompting import prompt_pass
+
+    from azext_aks_noninteractive._az_login import AzLoginProvider, find_account
+    from azext_aks_noninteractive._logging import log_with_az
+
+    log_with_az()
+    cli_ctx = cmd.cli_ctx
+    endpoints = cli_ctx.cloud.endpoints
+    cloud = cloud_from_az(
+        cli_ctx.cloud.name,
+        endpoints.active_directory,
+        endpoints.resource_manager,
+        endpoints.active_directory_resource_id,
+    )
+    options = IdentityOptions(
+        login=login,
+        username=username,
+        password=None if password is None else strip_line_end(password),
+        tenant=tenant or environment.first_of(os.environ, environment.TENANT),
+        client_id=client_id,
+    )
+    account = find_account(cli_ctx)
+    surroundings = Surroundings(
+        context=SignInContext(
+            HttpClient(verify=not should_disable_connection_verify()), cloud, time.time
+        ),
+        environ=os.environ,
+        az_login=(lambda: AzLoginProvider(cli_ctx, account)) if account else None,
+        ask_password=prompt_pass if sys.stdin.isatty() else None,
+    )
+    sign_in = SignIn(resolve(options, surroundings), options)
+    output = Output(
+        path=None if file == STANDARD_STREAM else kubeconfig_path(file, os.environ),
+        format=output_format,
+        context=context_name,
+        overwrite_existing=overwrite_existing,
+    )
+    if skeleton:
+        return get_credentials(sign_in, read_skeleton(skeleton), output)
+
+    client = _arm_client(cli_ctx, cloud, account, sign_in)
+    return get_credentials(
+        sign_in,
+        lambda: client.list_cluster_user_credential(
+            resource_group_name, name, public_fqdn=public_fqdn
+        ),
+        output,
+    )
+
+
+def _arm_client(cli_ctx, cloud, account, sign_in):
+    """Azure Resource Manager with the az login, or with the given identity where az has none."""
+    from aks_noninteractive.arguments import check_subscription_id
+    from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
+    from aks_noninteractive.errors import UsageError
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client
+
+    if account:
+        return get_mgmt_service_client(
+            cli_ctx, ClusterCredentialClient, subscription_id=account["id"]
+        )
+    subscription = cli_ctx.data.get("subscription_id")
+    if not subscription:
+        raise UsageError(
+            "az is not signed in, and there is no --subscription",
+            remedy="Give --subscription ID, or sign in with az login.",
+        )
+    check_subscription_id(subscription)
+    return get_mgmt_service_client(
+        cli_ctx,
+        ClusterCredentialClient,
+        subscription_id=subscription,
+        credential=FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience)),
+    )
