@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-_QUOTE_LIMIT = 300
+_QUOTE_LIMIT = 500
 
 
 class AksAuthError(Exception):
@@ -81,7 +81,7 @@ class DependencyError(AksAuthError):
 
 
 def quote_server(text: str, *secrets: str) -> str:
-    """One printable line of at most 300 characters out of what a server said.
+    """One printable line of at most 500 characters out of what a server said.
 
     secrets: values that were part of the request, replaced should the server echo them.
     """

@@ -17,4 +17,6 @@ def raise_as_az_error(error):
         errors.ClusterError: azclierror.AzureResponseError,
         errors.KubeconfigError: azclierror.FileOperationError,
     }
-    raise classes[type(error)](str(error), error.remedy or None) from None
+    raise classes[type(error)](
+        str(error), recommendation=error.remedy or None
+    ) from None

@@ -5,10 +5,11 @@ from knack.help_files import helps
 helps["aks get-credentials-noninteractive"] = """
 type: command
 short-summary: Get a working kubeconfig for an Entra-integrated cluster, with no person in the loop.
-long-summary: |-
+long-summary: >-
     Signs in, gets the cluster's kubeconfig from Azure Resource Manager, fills in a token for the
     API server and merges it into the kubeconfig. Azure Resource Manager is asked with the az
     login, if there is one that knows the subscription, else with the identity that is given.
+
 
     Secrets: az prints its raw command line with --debug, before any extension runs. Pass secrets
     by variable (AZURE_PASSWORD), as @FILE, or at the prompt.

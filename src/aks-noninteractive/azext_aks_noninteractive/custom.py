@@ -22,6 +22,7 @@ def get_credentials_noninteractive(
     import time
 
     from aks_noninteractive import environment
+    from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
     from aks_noninteractive.arguments import STANDARD_STREAM, read_skeleton, strip_line_end
     from aks_noninteractive.clouds import cloud_from_az
     from aks_noninteractive.entra.http import HttpClient
@@ -29,6 +30,7 @@ def get_credentials_noninteractive(
     from aks_noninteractive.providers import Surroundings, resolve
     from aks_noninteractive.providers.base import IdentityOptions, SignInContext
     from aks_noninteractive.sequence import Output, SignIn, get_credentials
+    from azure.cli.core.commands.client_factory import get_mgmt_service_client
     from azure.cli.core.util import should_disable_connection_verify
     from knack.prompting import prompt_pass
 
@@ -52,6 +54,7 @@ def get_credentials_noninteractive(
         client_id=client_id,
     )
     account = find_account(cli_ctx)
+    subscription = None if skeleton else _subscription(cli_ctx, account)
     surroundings = Surroundings(
         context=SignInContext(
             HttpClient(verify=not should_disable_connection_verify()), cloud, time.time
@@ -63,14 +66,20 @@ def get_credentials_noninteractive(
     sign_in = SignIn(resolve(options, surroundings), options)
     output = Output(
         path=None if file == STANDARD_STREAM else kubeconfig_path(file, os.environ),
-        format=output_format,
+        format=str(output_format),
         context=context_name,
         overwrite_existing=overwrite_existing,
     )
     if skeleton:
         return get_credentials(sign_in, read_skeleton(skeleton), output)
 
-    client = _arm_client(cli_ctx, cloud, account, sign_in)
+    # az's login, if it knows the subscription, else the identity that is given.
+    credential = None
+    if not account:
+        credential = FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience))
+    client = get_mgmt_service_client(
+        cli_ctx, ClusterCredentialClient, subscription_id=subscription, credential=credential
+    )
     return get_credentials(
         sign_in,
         lambda: client.list_cluster_user_credential(
@@ -80,17 +89,13 @@ def get_credentials_noninteractive(
     )
 
 
-def _arm_client(cli_ctx, cloud, account, sign_in):
-    """Azure Resource Manager with the az login, or with the given identity where az has none."""
+def _subscription(cli_ctx, account):
+    """The id of the cluster's subscription; UsageError where neither az nor the caller says."""
     from aks_noninteractive.arguments import check_subscription_id
-    from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
     from aks_noninteractive.errors import UsageError
-    from azure.cli.core.commands.client_factory import get_mgmt_service_client
 
     if account:
-        return get_mgmt_service_client(
-            cli_ctx, ClusterCredentialClient, subscription_id=account["id"]
-        )
+        return account["id"]
     subscription = cli_ctx.data.get("subscription_id")
     if not subscription:
         raise UsageError(
@@ -98,9 +103,4 @@ def _arm_client(cli_ctx, cloud, account, sign_in):
             remedy="Give --subscription ID, or sign in with az login.",
         )
     check_subscription_id(subscription)
-    return get_mgmt_service_client(
-        cli_ctx,
-        ClusterCredentialClient,
-        subscription_id=subscription,
-        credential=FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience)),
-    )
+    return subscription

@@ -184,8 +184,13 @@ def explain_failure(error: BaseException) -> tuple[str, str]:
 
 
 def _timed_out(error: BaseException) -> bool:
-    # requests gives a time-out within the body another name than one before it.
-    return any(isinstance(e, urllib3.exceptions.TimeoutError) for e in _causes(error))
+    # requests gives a time-out within the body another name than one before it; urllib3 counts
+    # a refused connection among the time-outs.
+    return any(
+        isinstance(cause, urllib3.exceptions.TimeoutError)
+        and not isinstance(cause, urllib3.exceptions.NewConnectionError)
+        for cause in _causes(error)
+    )
 
 
 def _reason(error: BaseException) -> str:

@@ -191,12 +191,12 @@ def parse_answer(response: HttpResponse, password: str) -> SamlAssertion:
     fault, NetworkError for a busy server, ResponseError for anything else.
     """
     try:
-        assertion = cut_assertion(response.body) if response.status == 200 else None
-        fault = None if assertion else find_fault(parse(response.body))
+        if response.status == 200 and (assertion := cut_assertion(response.body)):
+            return assertion
+        root = parse(response.body)
     except XmlError as problem:
         raise _not_soap(response, f": {problem}" if response.status == 200 else "") from None
-    if assertion:
-        return assertion
+    fault = find_fault(root)
     if fault:
         raise AuthenticationError(
             "the identity provider refused the sign-in: "
@@ -206,7 +206,7 @@ def parse_answer(response: HttpResponse, password: str) -> SamlAssertion:
             code=quote_server(fault.code, password),
             remedy=_FAULT_REMEDIES.get(fault.code, _OTHER_FAULT_REMEDY),
         )
-    if response.status == 200:
+    if response.status == 200 and local_name(root) == "Envelope":
         raise ResponseError(
             "the answer holds no SAML assertion that can be used",
             step=STEP,

@@ -1,0 +1,1 @@
+"""AD FS: metadata exchange and the WS-Trust user name endpoints of federated domains."""

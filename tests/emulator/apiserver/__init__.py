@@ -1,0 +1,1 @@
+"""AKS API servers, one for each cluster."""

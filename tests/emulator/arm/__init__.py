@@ -1,0 +1,1 @@
+"""Azure Resource Manager: cloud metadata, subscriptions, resource groups, managed clusters."""

@@ -1,0 +1,1 @@
+"""Entra ID: user realm, token endpoints, OpenID Connect discovery and keys."""
