@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,7 @@ def azure(running_azure: Emulator) -> Iterator[Emulator]:
     running_azure.latency = 0
     running_azure.latencies.clear()
     running_azure.token_lifetime = 3600
-    running_azure.clock.advance(time.time() - running_azure.clock.now())
+    running_azure.clock.reset()
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,10 @@ class Clock:
         """Move the servers' time forward by this many seconds (or back, if negative)."""
         self._offset += seconds
 
+    def reset(self) -> None:
+        """Set the servers' time to the real time again."""
+        self._offset = 0.0
+
 
 def iso(seconds: float) -> str:
     """An instant as XML and JSON write it: UTC, milliseconds, a trailing Z."""

@@ -49,7 +49,10 @@ def document(
         "apiVersion": "v1",
         "clusters": [{"cluster": {"server": server, **(cluster_fields or {})}, "name": cluster}],
         "contexts": [
-            {"context": {"cluster": cluster, "user": user, **(context_fields or {})}, "name": context}
+            {
+                "context": {"cluster": cluster, "user": user, **(context_fields or {})},
+                "name": context,
+            }
         ],
         "current-context": context,
         "kind": "Config",
@@ -78,9 +81,7 @@ _WORDS = """
 KEYS = st.sampled_from(_WORDS) | TEXT
 VALUES = st.recursive(
     st.none() | KEYS,
-    lambda children: (
-        st.lists(children, max_size=3) | st.dictionaries(KEYS, children, max_size=4)
-    ),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(KEYS, children, max_size=4),
     max_leaves=8,
 )
 DOCUMENTS = st.dictionaries(KEYS, VALUES, max_size=5)

@@ -36,8 +36,12 @@ def _login(user_fields: dict[str, Any] = ALICE, context: str | None = None) -> C
 
 def _entry(kubeconfig: dict[str, Any], kind: str, name: str) -> Any:
     """The content of the only entry of that name."""
-    (entry,) = (entry for entry in kubeconfig[f"{kind}s"] if entry["name"] == name)
+    (entry,) = (entry for entry in kubeconfig[f"{kind}s"] if _is_named(entry, name))
     return entry[kind]
+
+
+def _is_named(entry: Any, name: str) -> bool:
+    return isinstance(entry, dict) and entry.get("name") == name
 
 
 def _and_context(kubeconfig: dict[str, Any], server: str = SERVER) -> dict[str, Any]:
@@ -51,7 +55,7 @@ def _and_context(kubeconfig: dict[str, Any], server: str = SERVER) -> dict[str, 
 
 
 def test_a_new_kubeconfig_holds_the_cluster_and_nothing_else() -> None:
-    assert dump(merge({}, _login({"token": "t"}))) == f"""\
+    expected = f"""\
 apiVersion: v1
 kind: Config
 clusters:
@@ -69,6 +73,7 @@ users:
     token: t
 current-context: shop
 """
+    assert dump(merge({}, _login({"token": "t"}))) == expected
 
 
 def test_what_was_there_stays_in_its_order_before_and_behind() -> None:
@@ -324,8 +329,4 @@ def test_whatever_is_not_ours_stays_as_it_was(
 
 
 def _without(entries: list[Any] | None, name: str) -> list[Any]:
-    return [
-        entry
-        for entry in entries or []
-        if not isinstance(entry, dict) or entry.get("name") != name
-    ]
+    return [entry for entry in entries or [] if not _is_named(entry, name)]
