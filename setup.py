@@ -16,7 +16,7 @@ VERSION = re.search(
 setup(
     name="aks-noninteractive",
     version=VERSION,
-    description="A working kubeconfig for an Entra-integrated AKS cluster, with no person in the loop",
+    description="A working kubeconfig for an Entra-integrated AKS cluster, without a person",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

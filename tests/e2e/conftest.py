@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from e2e import clients, installation
 from emulator import Emulator
 from emulator import population as who
@@ -178,9 +179,7 @@ class Door:
         return execute(*self.command, *options, *words, env=variables, stdin=stdin)
 
 
-def open_door(
-    name: str, azure: Emulator, az: Az, az_signed_out: Az, kubeconfig: Path
-) -> Door:
+def open_door(name: str, azure: Emulator, az: Az, az_signed_out: Az, kubeconfig: Path) -> Door:
     cluster = ["--subscription", azure.subscription, "--tenant", azure.tenant]
     if name == AZAKSAUTH:
         hosts = [
@@ -220,9 +219,7 @@ def azaksauth(azure: Emulator, az: Az, az_signed_out: Az, kubeconfig: Path) -> D
 def kubectl(environment: dict[str, str], kubeconfig: Path) -> Callable[..., Result]:
     """kubectl on the test's kubeconfig: the newest, or the given version."""
 
-    def run(
-        *words: str, version: str | None = None, env: dict[str, str] | None = None
-    ) -> Result:
+    def run(*words: str, version: str | None = None, env: dict[str, str] | None = None) -> Result:
         variables = {k: v for k, v in environment.items() if not k.startswith("AZURE_")}
         variables |= {"KUBECONFIG": str(kubeconfig), **(env or {})}
         return execute(clients.kubectl(version), *words, env=variables)

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from e2e.conftest import Door, Result
 from emulator import Emulator
 from emulator import population as who
 from emulator.arm.skeleton import kubeconfig as skeleton_of
 
 Kubectl = Callable[..., Result]
-DEPRECATED = "the azure auth plugin is deprecated"
+CLUSTERS = ("aks-exec", "aks-azure", "aks-legacy-exec", "aks-legacy-azure")
 
 
 @pytest.mark.parametrize("version", ["1.20", "1.24"])
-@pytest.mark.parametrize("cluster", ["aks-exec", "aks-azure", "aks-legacy-exec", "aks-legacy-azure"])
+@pytest.mark.parametrize(
+    "cluster", ["aks-exec", "aks-azure", "aks-legacy-exec", "aks-legacy-azure"]
+)
 @pytest.mark.parametrize("user", [who.MANAGED, who.FEDERATED])
 def test_old_kubectl_takes_the_entry(
     azaksauth: Door, kubectl: Kubectl, version: str, cluster: str, user: str
@@ -51,9 +54,7 @@ def test_old_kubectl_renews_by_the_refresh_token(
     azaksauth.kubeconfig.write_text(yaml.safe_dump(content))
     azure.requests.clear()
 
-    result = kubectl(
-        "get", "pods", version=version, env={"AZURE_ENVIRONMENT_FILEPATH": str(stack)}
-    )
+    result = kubectl("get", "pods", version=version, env={"AZURE_ENVIRONMENT_FILEPATH": str(stack)})
 
     assert "web-0" in result.output, result.errors
     assert "refresh_token" in [request.grant for request in azure.requests]

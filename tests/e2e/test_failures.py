@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from e2e.conftest import AZ_SIGNED_IN, AZ_SIGNED_OUT, AZAKSAUTH, Az, Door
 from emulator import Emulator
 from emulator import population as who
@@ -78,9 +79,7 @@ def test_a_missing_permission_names_the_role(door: Door, azure: Emulator) -> Non
     asks = who.SERVICE_PRINCIPAL if door.name == AZ_SIGNED_IN else who.MANAGED
     azure.deny(asks)
     try:
-        assert_fails(
-            door, username=who.MANAGED, says=("AuthorizationFailed", "Cluster User Role")
-        )
+        assert_fails(door, username=who.MANAGED, says=("AuthorizationFailed", "Cluster User Role"))
     finally:
         azure.allow(asks)
 
@@ -105,14 +104,31 @@ HTML = {"body": "<html><title>Sign in to the proxy</title></html>", "content_typ
         ("entra", "/token", {**HTML, "status": 200}, ("token", "text/html")),
         ("entra", "/token", {"body": "{}", "status": 200}, ("token", "lifetime")),
         ("entra", "/token", {**HTML, "status": 403}, ("token", "text/html")),
-        ("entra", "/token", {"status": 302, "headers": {"Location": "https://elsewhere/x"}},
-         ("redirected to elsewhere",)),
+        (
+            "entra",
+            "/token",
+            {"status": 302, "headers": {"Location": "https://elsewhere/x"}},
+            ("redirected to elsewhere",),
+        ),
         ("arm", "listCluster", {**HTML, "status": 200}, ("Resource Manager", "HTTPS_PROXY")),
-        ("arm", "listCluster", {"body": "{}", "status": 200}, ("Resource Manager", "no kubeconfig")),
-        ("arm", "listCluster", {"body": '{"kubeconfigs":[{"value":"e30="}]}', "status": 200},
-         ("no context",)),
-        ("arm", "listCluster", {"body": '{"kubeconfigs":[{"value":"W1tb"}]}', "status": 200},
-         ("not valid YAML",)),
+        (
+            "arm",
+            "listCluster",
+            {"body": "{}", "status": 200},
+            ("Resource Manager", "no kubeconfig"),
+        ),
+        (
+            "arm",
+            "listCluster",
+            {"body": '{"kubeconfigs":[{"value":"e30="}]}', "status": 200},
+            ("no context",),
+        ),
+        (
+            "arm",
+            "listCluster",
+            {"body": '{"kubeconfigs":[{"value":"W1tb"}]}', "status": 200},
+            ("not valid YAML",),
+        ),
     ],
 )
 def test_a_broken_answer_is_told_by_step(
@@ -136,9 +152,7 @@ def test_broken_metadata_falls_back_to_the_active_endpoint(
 
 
 def test_an_untrusted_certificate_names_the_variable(door: Door, tmp_path: Path) -> None:
-    result = door(
-        "aks-exec", username=who.MANAGED, env={"REQUESTS_CA_BUNDLE": _other_ca(tmp_path)}
-    )
+    result = door("aks-exec", username=who.MANAGED, env={"REQUESTS_CA_BUNDLE": _other_ca(tmp_path)})
 
     assert result.code != 0
     assert "certificate" in result.errors

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from e2e.conftest import AZ_SIGNED_IN, Door, Result
 from emulator import Emulator
 from emulator import population as who
@@ -100,9 +101,7 @@ def test_every_shape_of_skeleton_works(
     assert user in kubectl("auth", "whoami").output
 
 
-def test_a_local_cluster_is_merged_as_it_is(
-    door: Door, kubectl: Kubectl, azure: Emulator
-) -> None:
+def test_a_local_cluster_is_merged_as_it_is(door: Door, kubectl: Kubectl, azure: Emulator) -> None:
     result = door("aks-local", username=who.MANAGED)
 
     assert (result.code, result.errors) == (0, "")
@@ -182,9 +181,7 @@ def test_a_query_selects_from_the_result(door: Door) -> None:
     if door.name != AZ_SIGNED_IN:
         pytest.skip("az's own option")
 
-    result = door(
-        "aks-exec", "--query", "[context, format]", "-o", "tsv", username=who.FEDERATED
-    )
+    result = door("aks-exec", "--query", "[context, format]", "-o", "tsv", username=who.FEDERATED)
 
     assert result.output.split() == ["aks-exec", "token"]
 

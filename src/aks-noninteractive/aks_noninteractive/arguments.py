@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import UsageError
@@ -38,3 +40,14 @@ def read_skeleton(file: str) -> bytes:
 def strip_line_end(secret: str) -> str:
     """A secret read from a file without the one line end that editors and echo put behind it."""
     return secret.removesuffix("\n").removesuffix("\r")
+
+
+def command_line(program: str, options: Mapping[str, str | bool | None]) -> str:
+    """A command as a person types it; options that are not given (None, False, "") are left out."""
+    words = [program]
+    for option, value in options.items():
+        if value:
+            words.append(option)
+        if value and value is not True:
+            words.append(shlex.quote(value))
+    return " ".join(words)

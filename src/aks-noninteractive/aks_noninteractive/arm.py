@@ -8,7 +8,7 @@ client certificate's key, so no policy that logs bodies is in this pipeline, wha
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -59,6 +59,7 @@ _REMEDIES = {
     "subscription, and the cloud.",
     "InvalidAuthenticationTokenTenant": "Give the tenant of the subscription with --tenant.",
 }
+_OTHER_REMEDY = "Check the cluster's name, resource group and subscription."
 
 
 class FunctionCredential:
@@ -119,16 +120,20 @@ class ClusterCredentialClient:
         public_fqdn: with the public address of a private cluster. Raises ClusterError for what
         Resource Manager refuses, NetworkError, ResponseError, and what the credential raises.
         """
+        subscription, group, cluster = (
+            quote(part, safe="") for part in (self._subscription_id, resource_group, cluster_name)
+        )
+        path = (
+            f"/subscriptions/{subscription}/resourceGroups/{group}/providers"
+            f"/Microsoft.ContainerService/managedClusters/{cluster}/listClusterUserCredential"
+        )
+        parameters = {"api-version": API_VERSION}
+        if public_fqdn:
+            parameters["server-fqdn"] = "public"
         request = HttpRequest(
             "POST",
-            self._client.format_url(
-                "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.ContainerService"
-                "/managedClusters/{}/listClusterUserCredential".format(
-                    *(quote(p, safe="") for p in (self._subscription_id, resource_group, cluster_name))
-                )
-            ),
-            params={"api-version": API_VERSION}
-            | ({"server-fqdn": "public"} if public_fqdn else {}),
+            self._client.format_url(path),
+            params=parameters,
             headers={"Accept": "application/json"},
         )
         try:
@@ -172,7 +177,7 @@ class ClusterCredentialClient:
         status = error.status_code or 0
         code = quote_server(str(getattr(error.error, "code", None) or ""))
         message = quote_server(str(getattr(error.error, "message", None) or ""))
-        headers = error.response.headers if error.response is not None else {}
+        headers: Mapping[str, str] = getattr(error.response, "headers", {})
         facts = {
             "step": STEP,
             "host": self._host,
@@ -182,14 +187,12 @@ class ClusterCredentialClient:
         if not code:
             return ResponseError(
                 f"answered HTTP {status} with nothing that Resource Manager would say",
-                **{**facts, "remedy": PROXY_REMEDY},
+                **facts,
+                remedy=PROXY_REMEDY,
             )
         if status == 429 or status >= 500:
             return NetworkError(message, **facts, remedy="Try again in a minute.")
         if status == 401:
-            return AuthenticationError(message, **facts, remedy=_REMEDIES.get(code, _REMEDIES["InvalidAuthenticationToken"]))
-        return ClusterError(
-            message,
-            **facts,
-            remedy=_REMEDIES.get(code, "Check the cluster's name, resource group and subscription."),
-        )
+            remedy = _REMEDIES.get(code, _REMEDIES["InvalidAuthenticationToken"])
+            return AuthenticationError(message, **facts, remedy=remedy)
+        return ClusterError(message, **facts, remedy=_REMEDIES.get(code, _OTHER_REMEDY))

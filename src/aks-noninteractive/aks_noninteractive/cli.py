@@ -9,13 +9,24 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import VERSION, environment
-from .arguments import check_subscription_id, read_skeleton, strip_line_end
+from .arguments import (
+    STANDARD_STREAM,
+    check_subscription_id,
+    command_line,
+    read_skeleton,
+    strip_line_end,
+)
 from .errors import AksAuthError, DependencyError, UsageError
+
+if TYPE_CHECKING:
+    from .clouds import Cloud
+    from .providers import Surroundings
+    from .sequence import SignIn
 
 PROGRAM = "azaksauth"
 # import name -> distribution, of what the extra [standalone] brings
@@ -31,12 +42,14 @@ _DEPENDENCIES = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 0 on success, 1 on failure, 2 for wrong usage, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        parsed = _parser().parse_args(arguments)
-        _set_up_logging(parsed)
-        result = _get_credentials(parsed)
-        if result is not None:
-            print(json.dumps(result, indent=2, ensure_ascii=False))
+        if words[:1] == ["get-token"]:
+            _get_token(words[1:])
+        elif words[:1] == ["logout"]:
+            _print(_log_out(words[1:]))
+        else:
+            _print(_get_credentials(words))
         sys.stdout.flush()
         return 0
     except ModuleNotFoundError as error:
@@ -48,6 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _print(result: dict[str, Any] | None) -> None:
+    if result is not None:
+        print(json.dumps(result, indent=2))
 
 
 def _report(error: AksAuthError) -> int:
@@ -74,78 +92,141 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _get_credentials(parsed: argparse.Namespace) -> dict[str, Any] | None:
-    from .clouds import PUBLIC_CLOUD, cloud_named
-    from .entra.http import HttpClient
+def _get_credentials(words: list[str]) -> dict[str, Any] | None:
+    parser = _credentials_parser()
+    parsed = parser.parse_args(words)
+    _set_up_logging(parsed)
+    if not parsed.skeleton:
+        _check_cluster_arguments(parsed)
+
+    from .exec_plugin.token_cache import cache_directory
     from .kubeconfig.store import kubeconfig_path
-    from .providers import Surroundings, resolve
-    from .providers.base import IdentityOptions, SignInContext
+    from .providers import resolve
     from .sequence import Output, SignIn, get_credentials
 
-    environ = os.environ
-    _check_cluster_arguments(parsed)
-    cloud = cloud_named(parsed.environment) if parsed.environment else PUBLIC_CLOUD
-    cloud = cloud.with_hosts(parsed.authority_host, parsed.resource_manager)
-    context = SignInContext(HttpClient(), cloud, time.time)
-    options = IdentityOptions(
-        login=parsed.login,
-        username=parsed.username,
-        password=_expand_file(parsed.password, "--password"),
-        tenant=parsed.tenant or environment.first_of(environ, environment.TENANT),
-        client_id=parsed.client_id,
-    )
-
-    def az_login() -> Any:
-        from .providers.azurecli import AzureCliProvider
-
-        return AzureCliProvider(context, parsed.subscription)
-
-    surroundings = Surroundings(
-        context=context,
-        environ=environ,
-        az_login=az_login,
-        ask_password=getpass.getpass if sys.stdin.isatty() else None,
-    )
-    sign_in = SignIn(resolve(options, surroundings), options)
-
-    def fetch() -> bytes:
-        from .arm import ClusterCredentialClient, FunctionCredential
-
-        client = ClusterCredentialClient(
-            FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience)),
-            parsed.subscription,
-            cloud.resource_manager,
-        )
-        return client.list_cluster_user_credential(
-            parsed.resource_group, parsed.cluster_name, public_fqdn=parsed.public_fqdn
-        )
-
+    options = _identity_options(parsed)
+    cloud = _cloud(parsed)
+    sign_in = SignIn(resolve(options, _surroundings(cloud, parsed.subscription)), options)
     output = Output(
-        path=None if parsed.file == "-" else kubeconfig_path(parsed.file, environ),
+        path=None if parsed.file == STANDARD_STREAM else kubeconfig_path(parsed.file, os.environ),
         format=parsed.format,
         context=parsed.context,
         overwrite_existing=parsed.overwrite_existing,
+        cache=cache_directory(os.environ),
+        renewal=command_line(PROGRAM, _given_options(parser, parsed)),
     )
-    return get_credentials(
-        sign_in, read_skeleton(parsed.skeleton) if parsed.skeleton else fetch, output
-    )
+    if parsed.skeleton:
+        return get_credentials(sign_in, read_skeleton(parsed.skeleton), output)
+    return get_credentials(sign_in, lambda: _fetch_skeleton(parsed, cloud, sign_in), output)
 
 
 def _check_cluster_arguments(parsed: argparse.Namespace) -> None:
-    if parsed.skeleton:
-        return
-    missing = [
-        option
-        for option in ("subscription", "resource_group", "cluster_name")
-        if not getattr(parsed, option)
-    ]
+    names = ("subscription", "resource_group", "cluster_name")
+    missing = [name for name in names if not getattr(parsed, name)]
     if missing:
-        options = ", ".join("--" + option.replace("_", "-") for option in missing)
+        options = ", ".join("--" + name.replace("_", "-") for name in missing)
         raise UsageError(
             f"{options} {'is' if len(missing) == 1 else 'are'} required",
             remedy="Name the cluster, or pass its kubeconfig with --skeleton.",
         )
     check_subscription_id(parsed.subscription)
+
+
+def _identity_options(parsed: argparse.Namespace) -> Any:
+    from .providers.base import IdentityOptions
+
+    return IdentityOptions(
+        login=parsed.login,
+        username=parsed.username,
+        password=_expand_file(parsed.password, "--password"),
+        tenant=parsed.tenant or environment.first_of(os.environ, environment.TENANT),
+        client_id=parsed.client_id,
+    )
+
+
+def _cloud(parsed: argparse.Namespace) -> Cloud:
+    from .clouds import PUBLIC_CLOUD, cloud_named
+
+    cloud = cloud_named(parsed.environment) if parsed.environment else PUBLIC_CLOUD
+    return cloud.with_hosts(parsed.authority_host, parsed.resource_manager)
+
+
+def _surroundings(cloud: Cloud, subscription: str | None) -> Surroundings:
+    from .entra.http import HttpClient
+    from .exec_plugin.az_profile import config_directory
+    from .providers import Surroundings
+    from .providers.azurecli import AzureCliProvider
+    from .providers.base import SignInContext
+
+    http = HttpClient(verify=not os.environ.get(environment.DISABLE_VERIFICATION))
+    context = SignInContext(http, cloud, time.time)
+    return Surroundings(
+        context=context,
+        environ=os.environ,
+        az_login=lambda: AzureCliProvider(
+            context, directory=config_directory(os.environ), subscription=subscription
+        ),
+        ask_password=getpass.getpass if sys.stdin.isatty() else None,
+    )
+
+
+def _fetch_skeleton(parsed: argparse.Namespace, cloud: Cloud, sign_in: SignIn) -> bytes:
+    from .arm import ClusterCredentialClient, FunctionCredential
+
+    client = ClusterCredentialClient(
+        FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience)),
+        parsed.subscription,
+        cloud.resource_manager,
+        connection_verify=not os.environ.get(environment.DISABLE_VERIFICATION),
+    )
+    return client.list_cluster_user_credential(
+        parsed.resource_group, parsed.cluster_name, public_fqdn=parsed.public_fqdn
+    )
+
+
+def _given_options(
+    parser: argparse.ArgumentParser, parsed: argparse.Namespace
+) -> Mapping[str, str | bool | None]:
+    """The options as they were given, for a person to repeat; a password only as @FILE."""
+    options = {
+        f"--{name.replace('_', '-')}": value
+        for name, value in vars(parsed).items()
+        if value != parser.get_default(name) and name not in ("verbose", "debug")
+    }
+    if not options.get("--password", "").startswith("@"):
+        options.pop("--password", None)
+    return options
+
+
+def _get_token(words: list[str]) -> None:
+    parsed = _token_parser().parse_args(words)
+
+    from .clouds import AKS_CLIENT_ID, PUBLIC_CLOUD
+    from .exec_plugin.entry import from_parsed
+    from .exec_plugin.renew import credential_of, good_token
+    from .exec_plugin.token_cache import TokenFiles, cache_directory
+
+    parsed.authority_host = parsed.authority_host or PUBLIC_CLOUD.authority_host
+    if parsed.username:
+        parsed.client_id = parsed.client_id or AKS_CLIENT_ID
+    entry = from_parsed(parsed)
+    stored = good_token(entry, TokenFiles.of(cache_directory(os.environ), entry), os.environ)
+    if parsed.output == "token":
+        print(stored.token)
+    else:
+        sys.stdout.buffer.write(credential_of(stored))
+
+
+def _log_out(words: list[str]) -> dict[str, Any]:
+    parsed = _logout_parser().parse_args(words)
+
+    from .exec_plugin.logout import log_out, log_out_all
+    from .exec_plugin.token_cache import cache_directory
+    from .kubeconfig.store import kubeconfig_path
+
+    if parsed.all:
+        return log_out_all(cache_directory(os.environ))
+    return log_out(kubeconfig_path(parsed.file, os.environ), parsed.context)
 
 
 def _expand_file(value: str | None, option: str) -> str | None:
@@ -154,7 +235,7 @@ def _expand_file(value: str | None, option: str) -> str | None:
         return value
     name = value[1:]
     try:
-        if name == "-":
+        if name == STANDARD_STREAM:
             content = sys.stdin.read()
         else:
             with open(name, encoding="utf-8-sig", newline="") as file:
@@ -178,6 +259,10 @@ def _set_up_logging(parsed: argparse.Namespace) -> None:
 
 
 _EPILOG = """\
+other commands:
+  azaksauth get-token ...   prints a token for a cluster's API server, as kubectl's plugin does
+  azaksauth logout ...      forgets stored tokens
+
 examples:
   A user that Entra manages, the password in a variable:
     AZURE_PASSWORD=... azaksauth --subscription ID --resource-group rg --cluster-name c1 \\
@@ -195,17 +280,24 @@ variable (AZURE_PASSWORD), as @FILE, or at the prompt.
 """
 
 
-def _parser() -> argparse.ArgumentParser:
-    from .kubeconfig.formats import DEFAULT_FORMAT, FORMATS
-    from .providers import LOGINS
-
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Get a working kubeconfig for an Entra-integrated AKS cluster, with no person "
-        "in the loop.",
-        epilog=_EPILOG,
+def _new_parser(program: str, description: str, epilog: str = "") -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=program,
+        description=description,
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+
+
+def _credentials_parser() -> argparse.ArgumentParser:
+    from .kubeconfig.formats import FORMATS
+    from .providers import LOGINS
+
+    parser = _new_parser(
+        PROGRAM,
+        "Get a working kubeconfig for an Entra-integrated AKS cluster, with no person in the loop.",
+        _EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {VERSION}")
     parser.add_argument("--verbose", action="store_true", help="say on stderr what is done and why")
@@ -257,17 +349,10 @@ def _parser() -> argparse.ArgumentParser:
     output = parser.add_argument_group("kubeconfig")
     output.add_argument(
         "--format",
-        default=DEFAULT_FORMAT,
         choices=FORMATS,
-        help=f"of the user entry (default: {DEFAULT_FORMAT})",
+        help="of the user entry (default: exec; token in an Azure DevOps job with the az login)",
     )
-    output.add_argument(
-        "--file",
-        "-f",
-        metavar="PATH",
-        help="kubeconfig to merge into, - for standard output (default: the first of KUBECONFIG, "
-        "else ~/.kube/config)",
-    )
+    _add_file(output)
     output.add_argument("--context", metavar="NAME", help="name of context, cluster and user")
     output.add_argument(
         "--overwrite-existing",
@@ -275,6 +360,47 @@ def _parser() -> argparse.ArgumentParser:
         help="replace an entry of the same name that belongs to another server",
     )
     return parser
+
+
+def _token_parser() -> argparse.ArgumentParser:
+    from .exec_plugin.entry import add_options
+
+    parser = _new_parser(
+        f"{PROGRAM} get-token",
+        "Print a token for a cluster's API server, from the store or renewed. The options are "
+        "those of the user entry in a kubeconfig of format exec.",
+    )
+    add_options(parser)
+    parser.add_argument("--python-path", action="append", help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--output",
+        "-o",
+        choices=("json", "token"),
+        default="json",
+        help="json: an ExecCredential; token: the bare token",
+    )
+    return parser
+
+
+def _logout_parser() -> argparse.ArgumentParser:
+    parser = _new_parser(
+        f"{PROGRAM} logout", "Forget the tokens that are stored for a context, or all of them."
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--context", metavar="NAME", help="default: the current context")
+    which.add_argument("--all", action="store_true", help="of every context and kubeconfig")
+    _add_file(parser)
+    return parser
+
+
+def _add_file(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--file",
+        "-f",
+        metavar="PATH",
+        help="the kubeconfig, - for standard output where one is written (default: the first of "
+        "KUBECONFIG, else ~/.kube/config)",
+    )
 
 
 if __name__ == "__main__":

@@ -16,6 +16,15 @@ TENANT = ("AZURE_TENANT_ID",)
 # Where the kubeconfig is, as kubectl reads it.
 KUBECONFIG = "KUBECONFIG"
 
+# Where tokens are stored, instead of below ~/.kube/cache.
+CACHE_DIRECTORY = "AKS_NONINTERACTIVE_CACHE_DIR"
+
+# az's own switch to check no certificates.
+DISABLE_VERIFICATION = "AZURE_CLI_DISABLE_CONNECTION_VERIFICATION"
+
+# Where az keeps its login.
+AZURE_CONFIG_DIRECTORY = "AZURE_CONFIG_DIR"
+
 # Set to "True" in every Azure Pipelines job.
 TF_BUILD = "TF_BUILD"
 

@@ -80,14 +80,19 @@ class DependencyError(AksAuthError):
     """A Python package that this command needs is not installed."""
 
 
+def _on_one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
 def quote_server(text: str, *secrets: str) -> str:
     """One printable line of at most 500 characters out of what a server said.
 
     secrets: values that were part of the request, replaced should the server echo them.
     """
+    text = _on_one_line(text)
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
-    text = re.sub(r"\s+", " ", text).strip()
+        # White space is not always echoed as it was sent.
+        if _on_one_line(secret):
+            text = text.replace(_on_one_line(secret), "***")
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 1] + "…"

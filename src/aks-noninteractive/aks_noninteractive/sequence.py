@@ -8,18 +8,22 @@ that does not need their result.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .clouds import AZURE_CLI_CLIENT_ID
 from .entra.token_endpoint import AccessToken, TokenRequest
 from .errors import ResponseError, UsageError
+from .exec_plugin.entry import PluginEntry, exec_user
+from .exec_plugin.token_cache import TokenFiles
 from .kubeconfig import formats
 from .kubeconfig.document import dump
 from .kubeconfig.merge import entries_for, merge
@@ -37,13 +41,17 @@ class Output:
     """The kubeconfig that is wanted.
 
     path: the file to merge into; None for standard output.
-    format: of the user entry, one of formats.FORMATS.
+    format: of the user entry, one of formats.FORMATS; None for the default.
+    cache: the folder of stored tokens. renewal: the command that made this kubeconfig, as a person
+    types it. Both are for the exec plugin.
     context: names context, cluster and user; None for the skeleton's own names.
     overwrite_existing: replace an entry of the same name that belongs to another server.
     """
 
     path: Path | None
-    format: str
+    format: str | None
+    cache: Path
+    renewal: str
     context: str | None = None
     overwrite_existing: bool = False
 
@@ -111,7 +119,8 @@ def get_credentials(
     skeleton_source: the cluster's kubeconfig, or what fetches it (step 6), if it must with
     sign_in.arm_token. Raises the errors of every step.
     """
-    _check_format(sign_in.provider, output.format)
+    format_name = output.format or formats.default_format(sign_in.provider.login, os.environ)
+    _check_format(sign_in.provider, format_name)
     if isinstance(skeleton_source, bytes):
         skeleton = parse_skeleton(skeleton_source)
     else:
@@ -120,16 +129,24 @@ def get_credentials(
 
     if skeleton.entra is None:
         _logger.info("the cluster does not use Entra ID: its kubeconfig is merged as it is")
-        return _write(skeleton, skeleton.user_fields, output, _LOCAL)
+        return _write(skeleton, skeleton.user_fields, output, {**_LOCAL, "format": format_name})
 
+    az_profile = sign_in.provider.az_profile
     token = sign_in.api_server_token(skeleton.entra)
     identity = {
         "identity": sign_in.provider.identity,
         "login": sign_in.provider.login,
         "tenant": token.tenant,
+        "format": format_name,
         "expiresOn": datetime.fromtimestamp(token.expires_on, timezone.utc).isoformat(),
     }
-    user_fields = _user_fields(skeleton.entra, token, output.format)
+    if format_name == formats.EXEC:
+        entry = _plugin_entry(sign_in.provider, skeleton.entra, token, output.renewal)
+        files = TokenFiles.of(output.cache, entry)
+        user_fields: Mapping[str, Any] = exec_user(entry, files.token_file)
+        store_token = partial(files.store_login, token, az_profile)
+        return _write(skeleton, user_fields, output, identity, store_token)
+    user_fields = _user_fields(skeleton.entra, token, format_name, sign_in.provider.login)
     return _write(skeleton, user_fields, output, identity)
 
 
@@ -146,11 +163,27 @@ def _check_format(provider: TokenProvider, format_name: str) -> None:
         )
 
 
+def _plugin_entry(
+    provider: TokenProvider, entra: EntraIntegration, token: AccessToken, renewal: str
+) -> PluginEntry:
+    return PluginEntry(
+        login=provider.login,
+        tenant_id=token.tenant,
+        server_id=entra.server_id,
+        client_id=token.client_id,
+        legacy=entra.legacy,
+        renewal=renewal,
+        **provider.plugin_fields(),
+    )
+
+
 def _user_fields(
-    entra: EntraIntegration, token: AccessToken, format_name: str
+    entra: EntraIntegration, token: AccessToken, format_name: str, login: str
 ) -> Mapping[str, Any]:
     if format_name == formats.TOKEN:
         return formats.token_user(token)
+    if format_name == formats.KUBELOGIN:
+        return formats.kubelogin_user(entra, login, token)
     if not token.refresh_token:
         raise ResponseError(
             "Entra issued no refresh token, which --format azure needs",
@@ -165,17 +198,21 @@ def _write(
     user_fields: Mapping[str, Any],
     output: Output,
     identity: Mapping[str, Any],
+    store_token: Callable[[], None] = lambda: None,
 ) -> dict[str, Any] | None:
-    """Step 8."""
+    """Step 8; store_token is called once nothing but writing the file can fail any more."""
     entries = entries_for(skeleton, user_fields, output.context)
     if output.path is None:
+        store_token()
         sys.stdout.write(dump(merge({}, entries)))
         return None
-    update(
-        output.path,
-        lambda existing: merge(existing, entries, overwrite_existing=output.overwrite_existing),
-        gets_secret=True,
-    )
+
+    def change(existing: dict[str, Any]) -> dict[str, Any]:
+        merged = merge(existing, entries, overwrite_existing=output.overwrite_existing)
+        store_token()
+        return merged
+
+    update(output.path, change, gets_secret="exec" not in user_fields)
     return {
         "context": entries.context,
         "cluster": entries.cluster,
@@ -184,7 +221,7 @@ def _write(
         "identity": identity["identity"],
         "login": identity["login"],
         "tenant": identity["tenant"],
-        "format": output.format,
+        "format": identity["format"],
         "expiresOn": identity["expiresOn"],
         "kubeconfig": str(output.path),
     }

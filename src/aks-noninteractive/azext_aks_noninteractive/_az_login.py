@@ -1,6 +1,13 @@
 """What az's own login gives: the account of a subscription, and tokens in az's process."""
 
+import os
+import shutil
+import sys
+import time
+
 from aks_noninteractive.entra.token_endpoint import AccessToken
+from aks_noninteractive.exec_plugin import az_profile
+from aks_noninteractive.providers.azurecli import plugin_fields
 from aks_noninteractive.providers.base import TokenProvider
 
 
@@ -27,7 +34,15 @@ class AzLoginProvider(TokenProvider):
     def __init__(self, cli_ctx, account):
         self._cli_ctx = cli_ctx
         self._account = account
+        self._directory = os.path.abspath(cli_ctx.config.config_dir)
         self.identity = account["user"]["name"]
+
+    @property
+    def az_profile(self):
+        return az_profile.state(self._directory)
+
+    def plugin_fields(self):
+        return plugin_fields(self.identity, _az_program(), self._directory)
 
     def get_token(self, request):
         from azure.cli.core._profile import Profile
@@ -42,10 +57,17 @@ class AzLoginProvider(TokenProvider):
         (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
             scopes=resource_to_scopes(request.resource), **where
         )
+        expires_on = int(entry["expires_on"])
         return AccessToken(
             token=token,
-            expires_on=int(entry["expires_on"]),
-            expires_in=0,
+            expires_on=expires_on,
+            expires_in=max(0, expires_on - int(time.time())),
             tenant=tenant,
             client_id="",
         )
+
+
+def _az_program():
+    """The az of this process: on PATH, else beside its Python."""
+    beside = shutil.which("az", path=os.path.dirname(sys.executable))
+    return os.path.abspath(shutil.which("az") or beside or "az")

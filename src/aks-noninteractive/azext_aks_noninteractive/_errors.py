@@ -17,6 +17,4 @@ def raise_as_az_error(error):
         errors.ClusterError: azclierror.AzureResponseError,
         errors.KubeconfigError: azclierror.FileOperationError,
     }
-    raise classes[type(error)](
-        str(error), recommendation=error.remedy or None
-    ) from None
+    raise classes[type(error)](str(error), recommendation=error.remedy or None) from None

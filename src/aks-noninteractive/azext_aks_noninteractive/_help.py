@@ -33,9 +33,21 @@ examples:
     text: az aks get-credentials-noninteractive -g MyGroup -n MyCluster --login azurecli
   - name: Two identities on one cluster side by side.
     text: |
-        az aks get-credentials-noninteractive -g MyGroup -n MyCluster --context dev -u dev@contoso.example
-        az aks get-credentials-noninteractive -g MyGroup -n MyCluster --context ops -u ops@contoso.example
-  - name: Where Conditional Access guards Azure Resource Manager, with a kubeconfig fetched by others.
+        az aks get-credentials-noninteractive -g MyGroup -n MyCluster --context dev -u dev@a.example
+        az aks get-credentials-noninteractive -g MyGroup -n MyCluster --context ops -u ops@a.example
+  - name: Where Conditional Access guards Resource Manager, with a kubeconfig fetched by others.
     text: |
         az aks get-credentials-noninteractive --skeleton cluster.yaml --username mia@contoso.example
+"""
+
+helps["aks logout-noninteractive"] = """
+type: command
+short-summary: Forget the tokens that get-credentials-noninteractive has stored.
+examples:
+  - name: Forget the token of the current context.
+    text: az aks logout-noninteractive
+  - name: Forget the token of one context.
+    text: az aks logout-noninteractive --context ops
+  - name: Forget all stored tokens.
+    text: az aks logout-noninteractive --all
 """

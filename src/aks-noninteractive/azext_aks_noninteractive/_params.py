@@ -2,9 +2,10 @@
 
 import argparse
 
-from aks_noninteractive.kubeconfig.formats import DEFAULT_FORMAT, FORMATS
-from aks_noninteractive.providers import LOGINS
 from azure.cli.core.commands.parameters import get_enum_type, resource_group_name_type
+
+from aks_noninteractive.kubeconfig.formats import FORMATS
+from aks_noninteractive.providers import LOGINS
 
 
 class SubscriptionAction(argparse.Action):  # pylint: disable=too-few-public-methods
@@ -74,10 +75,12 @@ def load_arguments(loader, _):
         c.argument(
             "output_format",
             options_list=["--format"],
-            arg_type=get_enum_type(FORMATS, default=DEFAULT_FORMAT),
+            arg_type=get_enum_type(FORMATS),
             arg_group="Kubeconfig",
-            help="Format of the user entry. token: the access token itself. azure: the "
-            "auth-provider of kubectl up to 1.25, for users only.",
+            help="Format of the user entry. exec: this package as credential plugin, which renews "
+            "the token by itself. token: the access token itself. azure: the auth-provider of "
+            "kubectl up to 1.25, for users only. kubelogin: kubelogin's entry. Default: exec, but "
+            "token in an Azure DevOps job with the az login, because the task logs az out.",
         )
         c.argument(
             "file",
@@ -108,4 +111,22 @@ def load_arguments(loader, _):
             "skeleton",
             help="A kubeconfig of the cluster that someone else fetched, - for standard input. "
             "Azure Resource Manager is not asked then.",
+        )
+
+    with loader.argument_context("aks logout-noninteractive") as c:
+        c.argument(
+            "context_name",
+            options_list=["--context"],
+            help="The context whose token is forgotten. Default: the current one.",
+        )
+        c.argument(
+            "forget_all",
+            options_list=["--all"],
+            action="store_true",
+            help="Forget the tokens of every context and kubeconfig.",
+        )
+        c.argument(
+            "file",
+            options_list=["--file", "-f"],
+            help="The kubeconfig. Default: the first entry of KUBECONFIG, else ~/.kube/config.",
         )

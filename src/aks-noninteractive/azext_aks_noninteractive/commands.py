@@ -11,3 +11,4 @@ def load_command_table(loader, _):
             "get_credentials_noninteractive",
             validator=validate_get_credentials,
         )
+        group.custom_command("logout-noninteractive", "logout_noninteractive")

@@ -1,6 +1,39 @@
-"""The commands: az's arguments, login and cloud handed to the engine."""
+"""The commands: az's arguments, login and cloud handed to the engine.
+
+az imports this for our own commands only, so the engine is imported at the top.
+"""
+
+import os
+import sys
+import time
+
+from azure.cli.core.commands.client_factory import get_mgmt_service_client
+from azure.cli.core.util import should_disable_connection_verify
+from knack.prompting import prompt_pass
+
+from aks_noninteractive import environment
+from aks_noninteractive.arguments import (
+    STANDARD_STREAM,
+    check_subscription_id,
+    command_line,
+    read_skeleton,
+    strip_line_end,
+)
+from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
+from aks_noninteractive.clouds import cloud_from_az
+from aks_noninteractive.entra.http import HttpClient
+from aks_noninteractive.errors import UsageError
+from aks_noninteractive.exec_plugin.logout import log_out, log_out_all
+from aks_noninteractive.exec_plugin.token_cache import cache_directory
+from aks_noninteractive.kubeconfig.store import kubeconfig_path
+from aks_noninteractive.providers import Surroundings, resolve
+from aks_noninteractive.providers.base import IdentityOptions, SignInContext
+from aks_noninteractive.sequence import Output, SignIn, get_credentials
+from azext_aks_noninteractive._az_login import AzLoginProvider, find_account
+from azext_aks_noninteractive._logging import log_with_az
 
 
+# pylint: disable=too-many-arguments,too-many-positional-arguments
 def get_credentials_noninteractive(
     cmd,
     resource_group_name=None,
@@ -17,35 +50,8 @@ def get_credentials_noninteractive(
     public_fqdn=False,
     skeleton=None,
 ):
-    import os
-    import sys
-    import time
-
-    from aks_noninteractive import environment
-    from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
-    from aks_noninteractive.arguments import STANDARD_STREAM, read_skeleton, strip_line_end
-    from aks_noninteractive.clouds import cloud_from_az
-    from aks_noninteractive.entra.http import HttpClient
-    from aks_noninteractive.kubeconfig.store import kubeconfig_path
-    from aks_noninteractive.providers import Surroundings, resolve
-    from aks_noninteractive.providers.base import IdentityOptions, SignInContext
-    from aks_noninteractive.sequence import Output, SignIn, get_credentials
-    from azure.cli.core.commands.client_factory import get_mgmt_service_client
-    from azure.cli.core.util import should_disable_connection_verify
-    from knack.prompting import prompt_pass
-
-    from azext_aks_noninteractive._az_login import AzLoginProvider, find_account
-    from azext_aks_noninteractive._logging import log_with_az
-
     log_with_az()
     cli_ctx = cmd.cli_ctx
-    endpoints = cli_ctx.cloud.endpoints
-    cloud = cloud_from_az(
-        cli_ctx.cloud.name,
-        endpoints.active_directory,
-        endpoints.resource_manager,
-        endpoints.active_directory_resource_id,
-    )
     options = IdentityOptions(
         login=login,
         username=username,
@@ -55,31 +61,32 @@ def get_credentials_noninteractive(
     )
     account = find_account(cli_ctx)
     subscription = None if skeleton else _subscription(cli_ctx, account)
-    surroundings = Surroundings(
-        context=SignInContext(
-            HttpClient(verify=not should_disable_connection_verify()), cloud, time.time
-        ),
-        environ=os.environ,
-        az_login=(lambda: AzLoginProvider(cli_ctx, account)) if account else None,
-        ask_password=prompt_pass if sys.stdin.isatty() else None,
-    )
-    sign_in = SignIn(resolve(options, surroundings), options)
+    sign_in = SignIn(resolve(options, _surroundings(cli_ctx, account)), options)
+    renewal = {
+        "--resource-group": resource_group_name,
+        "--name": name,
+        "--subscription": subscription,
+        "--login": None if login == "auto" else str(login),
+        "--username": username,
+        "--tenant": tenant,
+        "--client-id": client_id,
+        "--format": output_format,
+        "--file": file,
+        "--context": context_name,
+        "--public-fqdn": public_fqdn,
+        "--skeleton": skeleton,
+    }
     output = Output(
         path=None if file == STANDARD_STREAM else kubeconfig_path(file, os.environ),
-        format=str(output_format),
+        format=output_format,
         context=context_name,
         overwrite_existing=overwrite_existing,
+        cache=cache_directory(os.environ),
+        renewal=command_line("az aks get-credentials-noninteractive", renewal),
     )
     if skeleton:
         return get_credentials(sign_in, read_skeleton(skeleton), output)
-
-    # az's login, if it knows the subscription, else the identity that is given.
-    credential = None
-    if not account:
-        credential = FunctionCredential(lambda: sign_in.arm_token(cloud.arm_audience))
-    client = get_mgmt_service_client(
-        cli_ctx, ClusterCredentialClient, subscription_id=subscription, credential=credential
-    )
+    client = _arm_client(cli_ctx, account, subscription, sign_in)
     return get_credentials(
         sign_in,
         lambda: client.list_cluster_user_credential(
@@ -89,11 +96,34 @@ def get_credentials_noninteractive(
     )
 
 
+def logout_noninteractive(cmd, context_name=None, forget_all=False, file=None):  # pylint: disable=unused-argument
+    if forget_all:
+        return log_out_all(cache_directory(os.environ))
+    return log_out(kubeconfig_path(file, os.environ), context_name)
+
+
+def _cloud(cli_ctx):
+    endpoints = cli_ctx.cloud.endpoints
+    return cloud_from_az(
+        cli_ctx.cloud.name,
+        endpoints.active_directory,
+        endpoints.resource_manager,
+        endpoints.active_directory_resource_id,
+    )
+
+
+def _surroundings(cli_ctx, account):
+    http = HttpClient(verify=not should_disable_connection_verify())
+    return Surroundings(
+        context=SignInContext(http, _cloud(cli_ctx), time.time),
+        environ=os.environ,
+        az_login=(lambda: AzLoginProvider(cli_ctx, account)) if account else None,
+        ask_password=prompt_pass if sys.stdin.isatty() else None,
+    )
+
+
 def _subscription(cli_ctx, account):
     """The id of the cluster's subscription; UsageError where neither az nor the caller says."""
-    from aks_noninteractive.arguments import check_subscription_id
-    from aks_noninteractive.errors import UsageError
-
     if account:
         return account["id"]
     subscription = cli_ctx.data.get("subscription_id")
@@ -104,3 +134,14 @@ def _subscription(cli_ctx, account):
         )
     check_subscription_id(subscription)
     return subscription
+
+
+def _arm_client(cli_ctx, account, subscription, sign_in):
+    """Azure Resource Manager with az's login, if it knows the subscription, else the identity."""
+    credential = None
+    if not account:
+        audience = cli_ctx.cloud.endpoints.active_directory_resource_id
+        credential = FunctionCredential(lambda: sign_in.arm_token(audience))
+    return get_mgmt_service_client(
+        cli_ctx, ClusterCredentialClient, subscription_id=subscription, credential=credential
+    )

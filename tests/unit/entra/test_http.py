@@ -155,6 +155,28 @@ def test_refuses_an_answer_that_is_too_large(
     assert caught.value.host == server.host
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
+def test_reads_an_answer_in_chunks(http: HttpClient, server: Server, packed: bool) -> None:
+    expected = bytes(range(256)) * 1000
+    body = gzip.compress(expected) if packed else expected
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        if packed:
+            handler.send_header("Content-Encoding", "gzip")
+        handler.end_headers()
+        for start in range(0, len(body), 700):
+            chunk = body[start : start + 700]
+            handler.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+        handler.wfile.write(b"0\r\n\r\n")
+
+    server.answer = answer
+    assert http.get(server.url, step="s").body == expected
+    assert http.get(server.url, step="s").body == expected
+    assert len({request.connection for request in server.requests}) == 1
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_does_not_follow_a_redirect_with_a_credential(
     http: HttpClient, server: Server, status: int

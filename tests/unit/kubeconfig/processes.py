@@ -71,7 +71,7 @@ def run(script: str, path: Path, *wrapper: str, as_nobody: bool = False) -> str:
 @contextmanager
 def in_a_moment(action: Callable[[], object]) -> Iterator[None]:
     """action done by another thread while the body runs."""
-    timer = threading.Timer(0.1, action)
+    timer = threading.Timer(0.05, action)
     timer.start()
     try:
         yield

@@ -14,8 +14,8 @@ from unit.kubeconfig.samples import DOCUMENTS
 
 # Strings for YAML 1.1 or not, numbers and booleans for kubectl's YAML or not.
 _SURPRISES = """
-    0123 0912 09 1e3 1E5 1.e3 -1e-2 1_0e3 0o17 0X1F 0B1 1_000 +12 12:30:45 2020-01-01 .inf .NaN
-    yes on Y n true
+    0123 0912 09 1e3 1E5 1.e3 -1e-2 1_0e3 +_1 2E_+1 0o17 0X1F 0B1 1_000 +12 12:30:45
+    2020-01-01 .inf .NaN yes on Y n true
 """.split()  # noqa: SIM905
 
 _KUBECTL_WROTE = """\
@@ -90,7 +90,7 @@ def test_reads_every_encoding_that_yaml_has(encoding: str) -> None:
         ("a", "not a mapping"),
         ("!!omap [a: b]", "."),
         ("a: 1\n---\nb: 2", "line 2.*another document"),
-        ("a: {", "line 2"),
+        ("a: {", r"line \d"),
         ("a: *b", "line 1.*alias"),
         ("a: \0", "not valid YAML"),
         (b"a: \xff\xfe\xfd", "not valid YAML"),
@@ -165,6 +165,7 @@ def test_writes_what_it_read(text: str) -> None:
 
 @given(st.text("0123456789abefnxXENOTZyY_+-.:=<~", min_size=1, max_size=12))
 def test_keeps_the_text_of_any_plain_scalar(text: str) -> None:
+    assume(not text.startswith(("...", "---")))  # these get quotes: they could end a document
     line = f"a: {text}\n"
     try:
         plain = load(line)["a"] == text

@@ -6,6 +6,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,12 +38,33 @@ def lock_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "STALE_AFTER", 0.3)
-    monkeypatch.setattr(lock, "TIMEOUT", 0.8)
+    monkeypatch.setattr(lock, "STALE_AFTER", 0.5)
+    monkeypatch.setattr(lock, "TIMEOUT", 1.0)
 
 
 def as_kubectl(lock_file: Path) -> None:
     os.close(os.open(lock_file, os.O_CREAT | os.O_EXCL, 0))
+
+
+def in_threads(config: Path, count: int, times: int, before: Callable[[], None]) -> list[int]:
+    """How many of count threads held config's lock together, each time that one of them did."""
+    inside: list[int] = []
+    together: list[int] = []
+
+    def take() -> None:
+        for _ in range(times):
+            before()
+            with locked([config]):
+                inside.append(1)
+                together.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=take, daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    return together
 
 
 def test_says_who_holds_it_and_since_when(config: Path, lock_file: Path) -> None:
@@ -72,23 +94,19 @@ def test_one_path_given_twice_is_locked_once(config: Path) -> None:
         pass
 
 
-def test_two_paths_are_taken_in_one_order(tmp_path: Path) -> None:
-    paths = [tmp_path / "a", tmp_path / "b"]
-    inside: list[str] = []
+@pytest.mark.parametrize("names", [["a", "b"], ["b", "a"]])
+def test_two_paths_are_taken_in_the_order_of_their_names(tmp_path: Path, names: list[str]) -> None:
+    first, second = tmp_path / "a.lock", tmp_path / "b.lock"
+    seen: list[bool] = []
 
-    def take(order: list[Path]) -> None:
-        for _ in range(20):
-            with locked(order):
-                inside.append("in")
-                assert inside == ["in"]
-                inside.clear()
+    def look_and_release() -> None:
+        seen.append(second.exists())
+        first.unlink()
 
-    threads = [threading.Thread(target=take, args=(order,)) for order in (paths, paths[::-1])]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=20)
-    assert not any(thread.is_alive() for thread in threads)
+    as_kubectl(first)
+    with processes.in_a_moment(look_and_release), locked([tmp_path / name for name in names]):
+        assert second.exists()
+    assert seen == [False]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,8 +146,11 @@ def test_locks_that_come_and_go_are_no_leftover(config: Path, lock_file: Path) -
     busy = threading.Thread(target=keep_kubectl_busy)
     busy.start()
     try:
-        with pytest.raises(KubeconfigError, match="config.lock is held by another process"):
-            locked([config]).__enter__()
+        with (
+            pytest.raises(KubeconfigError, match="config.lock is held by another process"),
+            locked([config]),
+        ):
+            pytest.fail("it got in")
     finally:
         done.set()
         busy.join()
@@ -143,7 +164,7 @@ def test_a_killed_process_of_ours_stands_in_nobodys_way(config: Path, lock_file:
     assert lock_file.exists()
     start = time.monotonic()
     with locked([config]):
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < lock.STALE_AFTER / 3
     assert not lock_file.exists()
 
 
@@ -178,8 +199,8 @@ def test_a_symbolic_link_is_no_lock_and_leads_nowhere(
         precious.write_text("precious")
         precious.chmod(0o644)
     lock_file.symlink_to(precious)
-    with pytest.raises(KubeconfigError, match="config.lock"):
-        locked([config]).__enter__()
+    with pytest.raises(KubeconfigError, match="config.lock"), locked([config]):
+        pytest.fail("it got in")
     assert lock_file.is_symlink()
     assert precious.exists() is exists
     if exists:
@@ -190,31 +211,18 @@ def test_a_symbolic_link_is_no_lock_and_leads_nowhere(
 @pytest.mark.usefixtures("quick")
 def test_a_directory_in_its_place_is_an_error(config: Path, lock_file: Path) -> None:
     lock_file.mkdir()
-    with pytest.raises(KubeconfigError, match="config.lock"):
-        locked([config]).__enter__()
+    with pytest.raises(KubeconfigError, match="config.lock"), locked([config]):
+        pytest.fail("it got in")
     assert lock_file.is_dir()
 
 
-def test_two_who_find_the_same_leftover_do_not_both_get_in(
-    config: Path, lock_file: Path, quick: None
+def test_those_who_find_the_same_leftover_get_in_one_by_one(
+    config: Path, lock_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inside: list[int] = []
-    together: list[int] = []
+    monkeypatch.setattr(lock, "STALE_AFTER", 0.05)
 
-    def take() -> None:
-        for _ in range(5):
-            with suppress(FileExistsError):
-                as_kubectl(lock_file)
-            with locked([config]):
-                inside.append(1)
-                together.append(len(inside))
-                inside.pop()
+    def leave_a_lock() -> None:
+        with suppress(FileExistsError):
+            as_kubectl(lock_file)
 
-    lock.STALE_AFTER = 0.05
-    lock.TIMEOUT = 20
-    threads = [threading.Thread(target=take) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert together == [1] * 40
+    assert in_threads(config, 8, 5, leave_a_lock) == [1] * 40

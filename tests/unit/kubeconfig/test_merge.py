@@ -270,14 +270,27 @@ def test_refuses_a_section_that_is_no_list(name: str, section: object) -> None:
 
 
 def test_an_empty_section_is_filled() -> None:
-    existing = {"users": None, "clusters": None, "contexts": [], "current-context": None}
+    existing: dict[str, Any] = {
+        "users": None,
+        "clusters": None,
+        "contexts": [],
+        "current-context": None,
+    }
     merged = merge(existing, _login())
     assert _entry(merged, "user", USER) == ALICE
     assert merged["current-context"] == "shop"
 
 
 def test_entries_that_are_none_stay_where_they_are() -> None:
-    odd = [None, "shop", ["shop"], {}, {"name": None}, {"name": ["shop"]}, {"cluster": {}}]
+    odd: list[Any] = [
+        None,
+        "shop",
+        ["shop"],
+        {},
+        {"name": None},
+        {"name": ["shop"]},
+        {"cluster": {}},
+    ]
     merged = merge({"clusters": odd, "contexts": odd, "users": odd}, _login())
     for section in ("clusters", "contexts", "users"):
         assert merged[section][:-1] == odd

@@ -8,7 +8,6 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +221,7 @@ def test_a_read_only_file_is_left_alone(config: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "config/in-a-file", "fifo", "loop", "n" * 300, "nul\0", "config/a/b", "no-dir/.."]
+    "name", ["", "config/in-a-file", "fifo", "loop", "n" * 300, "nul\0", "config/a/b", ".."]
 )
 def test_what_cannot_be_a_kubeconfig_is_a_clear_error(config: Path, name: str) -> None:
     os.mkfifo(config.with_name("fifo"))
@@ -355,10 +354,11 @@ def _chain(links: int) -> str:
 def test_aliases_end_in_a_kubeconfig_or_a_clear_error(config: Path, text: str) -> None:
     config.write_text(text)
     ours = ClusterEntries("shop", "shop", "shop", {}, {"server": SERVER}, {"token": "t"})
-    with suppress(KubeconfigError):
+    try:
         update(config, lambda document: merge(document, ours), gets_secret=True)
-        text = ""
-    assert config.read_text() == text or "token: t\n" in config.read_text()
+        assert "token: t\n" in config.read_text()
+    except KubeconfigError:
+        assert config.read_text() == text
     assert nothing_else_in(config.parent, "config")
 
 
@@ -391,7 +391,7 @@ _THIRTY_WRITERS = """\
 for writer in range(30):
     if os.fork() == 0:
         name = path if writer % 3 else path.with_name('link')
-        for turn in range(4):
+        for turn in range(6):
             entry = {f'entry-{writer}-{turn}': 'x' * 1000}
             update(name, lambda document: {**document, **entry}, gets_secret=True)
         os._exit(0)
@@ -410,6 +410,6 @@ def test_thirty_writers_at_once_lose_nothing_and_no_reader_sees_half_a_file(conf
             assert document["name"] == "old" and len(document) >= seen
             seen = len(document)
     assert writers.returncode == 0
-    written = {f"entry-{writer}-{turn}" for writer in range(30) for turn in range(4)}
+    written = {f"entry-{writer}-{turn}" for writer in range(30) for turn in range(6)}
     assert set(load(config.read_text())) == written | {"name", "port"}
     assert nothing_else_in(config.parent, "config", "link")

@@ -10,7 +10,7 @@ _MFA_AT_ARM = (
     " If only Azure Resource Manager asks for it, run this after an az login by service principal, "
     "or pass the cluster's kubeconfig with --skeleton."
 )
-_SIGN_IN_AGAIN = "Sign in again: run the login command once more, or az login."
+_SIGN_IN_AGAIN = "Sign in again: repeat the command that made the kubeconfig, or az login."
 _MFA = ("a second factor or a Conditional Access rule stands in the way", _OTHER_IDENTITY)
 _DEVICE = ("Conditional Access wants a known or compliant device", _OTHER_IDENTITY)
 _FEDERATED_CREDENTIAL = (
@@ -127,6 +127,8 @@ def meaning(number: int) -> str | None:
 
 def remedy(number: int | None, *, for_arm: bool) -> str:
     """What to do next. for_arm: the token was for Azure Resource Manager, not for the cluster."""
+    if number is None:
+        return "Give the correlation id to an administrator, who finds it in the sign-in log."
     if number not in MEANINGS:
         return "Look the number up at login.microsoftonline.com/error."
     text = MEANINGS[number][1]

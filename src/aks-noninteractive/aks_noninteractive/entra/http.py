@@ -28,6 +28,15 @@ READ_TIMEOUT = 30.0
 TOTAL_TIMEOUT = 60.0
 MAX_BODY = 4 * 1024 * 1024
 
+# TypeError comes from requests for a proxy URL with an empty host.
+_FAILURES = (
+    requests.RequestException,
+    urllib3.exceptions.HTTPError,
+    OSError,
+    ValueError,
+    TypeError,
+)
+
 _logger = logging.getLogger(__name__)
 
 
@@ -67,6 +76,13 @@ PROXY_REMEDY = (
 )
 
 
+class _Session(requests.Session):
+    """Never looks where a redirect leads: requests would read all of its body for that."""
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        return None
+
+
 class HttpClient:
     """Sends requests and turns every failure of the network into one of our errors.
 
@@ -75,7 +91,7 @@ class HttpClient:
 
     def __init__(self, *, verify: bool = True) -> None:
         self._verify = verify
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers["User-Agent"] = f"aks-noninteractive/{VERSION}"
         # Without an auth object requests would add what ~/.netrc has for the host.
         self._session.auth = lambda request: request
@@ -116,7 +132,9 @@ class HttpClient:
                 verify=self._verify,
             ) as answer:
                 content = bytearray()
-                for chunk in answer.iter_content(65536):
+                # What has arrived, where urllib3 can (2.3 and newer), for the deadline's sake.
+                read = getattr(answer.raw, "read1", answer.raw.read)
+                while chunk := read(65536, decode_content=True):
                     content += chunk
                     if len(content) > MAX_BODY:
                         raise ResponseError("answered more than 4 MiB", step=step, host=host)
@@ -125,8 +143,8 @@ class HttpClient:
                 status = answer.status_code
                 content_type = answer.headers.get("Content-Type", "").lower()
                 location = answer.headers.get("Location", "")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError) as e:
-            problem, remedy = explain_failure(e)
+        except _FAILURES as error:
+            problem, remedy = explain_failure(error)
             raise NetworkError(problem, step=step, host=host, remedy=remedy) from None
         _logger.debug("%s: %s %s answered HTTP %d", step, method, host, status)
         if 300 <= status < 400:
@@ -150,11 +168,16 @@ def host_of(url: str) -> str:
 
 def explain_failure(error: BaseException) -> tuple[str, str]:
     """What failed below an exception of requests, and what to do next."""
-    if isinstance(error, requests.exceptions.SSLError):
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
         return (
             f"its TLS certificate is not trusted{_reason(error)}",
             "Let REQUESTS_CA_BUNDLE name a file with the certificates of the authority that issued "
             "it, a proxy's that inspects TLS included.",
+        )
+    if isinstance(error, requests.exceptions.SSLError):
+        return (
+            f"no TLS connection came about{_reason(error)}",
+            "Look whether the address and its port are right; a proxy may be in the way.",
         )
     if isinstance(error, requests.exceptions.ProxyError):
         return (
@@ -171,7 +194,7 @@ def explain_failure(error: BaseException) -> tuple[str, str]:
             "the file with trusted certificates cannot be read",
             "Correct REQUESTS_CA_BUNDLE (or CURL_CA_BUNDLE): it names a file that is not there.",
         )
-    if isinstance(error, requests.RequestException | OSError):
+    if isinstance(error, requests.RequestException | urllib3.exceptions.HTTPError | OSError):
         return (
             f"the connection failed{_reason(error)}",
             "Look whether the host is right and reachable from here; behind a proxy, set "

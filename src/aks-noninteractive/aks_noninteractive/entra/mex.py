@@ -129,9 +129,7 @@ def _takes_user_name(alternative: Element, wsp: str) -> bool:
     )
 
 
-def _user_name_bindings(
-    root: Element, policies: set[str]
-) -> Iterator[tuple[str, WsTrustVersion]]:
+def _user_name_bindings(root: Element, policies: set[str]) -> Iterator[tuple[str, WsTrustVersion]]:
     """Names of the SOAP 1.2 bindings under those policies, with the version of their action."""
     for binding in root.iter(f"{_WSDL}binding"):
         name = binding.get("name", "")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import AuthenticationError, NetworkError, ResponseError
+from ..errors import AuthenticationError, NetworkError, ResponseError, UsageError, quote_server
 from .http import HttpClient, HttpResponse
 
 STEP = "user realm"
@@ -45,6 +45,12 @@ def discover_user_realm(http: HttpClient, authority_host: str, username: str) ->
     Raises NetworkError, ResponseError, and AuthenticationError for a realm that no password can
     sign in to: an unknown one, or one without WS-Trust.
     """
+    try:
+        username.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UsageError(
+            "the user name is not UTF-8", remedy="Check how the user name is passed."
+        ) from None
     url = f"{authority_host}/common/userrealm/{quote(username, safe='')}?api-version=1.0"
     response = http.get(url, step=STEP)
     realm = parse_user_realm(response)
@@ -59,8 +65,9 @@ def discover_user_realm(http: HttpClient, authority_host: str, username: str) ->
         )
     if realm.is_federated and realm.federation_protocol.lower() not in ("wstrust", ""):
         raise AuthenticationError(
-            f"the domain {realm.domain_name!r} is federated by {realm.federation_protocol}, which "
-            "has no sign-in without a browser (only WS-Trust has)",
+            f"the domain {realm.domain_name!r} is federated by "
+            f"{quote_server(realm.federation_protocol)}, which has no "
+            "sign-in without a browser (only WS-Trust has)",
             step=STEP,
             host=response.host,
             remedy="Use another identity: a service principal (az login --service-principal), a "

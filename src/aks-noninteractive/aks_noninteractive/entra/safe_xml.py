@@ -39,7 +39,8 @@ def to_utf8(document: bytes) -> bytes:
     else:
         declared = _DECLARATION.match(document[:200])
         encoding = declared[1].decode("ascii").lower() if declared else "utf-8"
-        if encoding in ("utf-8", "utf8"):
+        # What is legible as ASCII is not UTF-16, whatever it says (.NET's StringWriter says so).
+        if encoding in ("utf-8", "utf8") or encoding.startswith("utf-16"):
             return document
         if not _ENCODINGS.fullmatch(encoding):
             raise XmlError(f"its encoding {encoding!r} is unknown")

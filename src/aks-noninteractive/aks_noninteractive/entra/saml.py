@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from enum import Enum
 from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
@@ -70,7 +70,9 @@ def cut_assertion(document: bytes) -> SamlAssertion | None:
     run(parser, source)
     if cutter.version is None or not cutter.stop:
         return None
-    end = source.index(b">", cutter.stop) + 1
+    end = cutter.stop  # behind an empty element, before the end tag of any other
+    if source.startswith(b"</" + cutter.name.encode("utf-8"), end):
+        end = source.index(b">", end) + 1
     name_end = cutter.begin + 1 + len(cutter.name.encode("utf-8"))
     declarations = "".join(
         f" xmlns{':' + prefix if prefix else ''}="
@@ -97,9 +99,7 @@ class _Cutter:
         self._scopes: list[dict[str, str]] = [{"": "", "xml": _XML_NAMESPACE}]
         self._inner: list[frozenset[str]] = []
 
-    def start(
-        self, parser: expat.XMLParserType, name: str, attributes: dict[str, str]
-    ) -> None:
+    def start(self, parser: expat.XMLParserType, name: str, attributes: dict[str, str]) -> None:
         if len(self._path) >= MAX_DEPTH:
             raise XmlError(f"it is nested more than {MAX_DEPTH} deep")
         declared = {
@@ -140,6 +140,7 @@ class _Cutter:
         self, name: str, element: tuple[str, str], attributes: dict[str, str], scope: dict[str, str]
     ) -> None:
         used = {name.rpartition(":")[0]}
+        listed: set[str] = set()
         for key, value in attributes.items():
             prefix = key.rpartition(":")[0]
             if key == "xmlns" or prefix == "xmlns":
@@ -149,12 +150,13 @@ class _Cutter:
                 if _expand(key, scope) == (_XSI, "type"):
                     used.add(value.strip().rpartition(":")[0])
             elif key == "PrefixList" and element == (_EXCLUSIVE_C14N, "InclusiveNamespaces"):
-                used |= {"" if word == "#default" else word for word in value.split()}
+                listed |= {"" if word == "#default" else word for word in value.split()}
+        # A PrefixList is about the prefixes in scope of the assertion, not of the list.
         # A prefix that nobody declares (a PrefixList may name one), and the default namespace
         # where none is set, need nothing.
         self.missing |= {
             prefix
-            for prefix in used - self._inner[-1] - {"xml"}
+            for prefix in ((used - self._inner[-1]) | (listed - self._inner[0])) - {"xml"}
             if self.outside.get(prefix)
         }
 
@@ -183,4 +185,4 @@ def _instant(text: str) -> float | None:
         moment = datetime.fromisoformat(match[1] + (match[2] or "Z").replace("Z", "+00:00"))
     except ValueError:
         return None
-    return moment.astimezone(timezone.utc).timestamp()
+    return moment.timestamp()

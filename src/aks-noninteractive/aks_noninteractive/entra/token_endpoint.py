@@ -25,6 +25,8 @@ from . import aadsts
 from .http import HttpClient, HttpResponse
 from .saml import SamlAssertion
 
+# RFC 6750, section 2.1 (b64token); what this lets through needs no escaping in JSON or YAML.
+_TOKEN = r"[A-Za-z0-9._~+/-]+=*"
 _AADSTS = re.compile(r"AADSTS(\d{4,8})\b")
 
 
@@ -78,6 +80,11 @@ def saml_grant(assertion: SamlAssertion) -> dict[str, str]:
     return {"grant_type": assertion.version.grant_type, "assertion": encoded}
 
 
+def refresh_token_grant(refresh_token: str) -> dict[str, str]:
+    """RFC 6749, section 6."""
+    return {"grant_type": "refresh_token", "refresh_token": refresh_token}
+
+
 def request_token(
     http: HttpClient,
     authority_host: str,
@@ -87,8 +94,8 @@ def request_token(
 ) -> AccessToken:
     """Redeem grant for an access token.
 
-    clock gives seconds since the epoch. Raises AuthenticationError with Entra's number, NetworkError
-    and ResponseError.
+    clock gives seconds since the epoch. Raises AuthenticationError with Entra's number,
+    NetworkError and ResponseError.
     """
     tenant = quote(request.tenant, safe="")
     form = {**grant, "client_id": request.client_id}
@@ -110,14 +117,14 @@ _SECRETS = ("password", "assertion", "refresh_token", "client_secret", "client_a
 
 def _access_token(response: HttpResponse, request: TokenRequest, asked_at: float) -> AccessToken:
     answer = response.json_object(request.step)
-    token, refresh_token = answer.get("access_token"), answer.get("refresh_token", "")
+    token, refresh_token = answer.get("access_token"), answer.get("refresh_token") or ""
     try:
         expires_in = int(answer.get("expires_in", ""))
     except (TypeError, ValueError, OverflowError):
         expires_in = 0
     if (
         not isinstance(token, str)
-        or not re.fullmatch(r"[\x21-\x7e]+", token)
+        or not re.fullmatch(_TOKEN, token)
         or not isinstance(refresh_token, str)
         or not 0 < expires_in < 10**9
     ):
@@ -154,7 +161,9 @@ def refusal(response: HttpResponse, request: TokenRequest, *secrets: str) -> Aks
     said = _AADSTS.sub("", said).lstrip(": ")
     message = aadsts.meaning(number) if number else None
     return AuthenticationError(
-        message or quote_server(said or _text(answer, "error"), *secrets) or "the grant was refused",
+        message
+        or quote_server(said or _text(answer, "error"), *secrets)
+        or "the grant was refused",
         step=request.step,
         host=response.host,
         code=f"AADSTS{number}" if number else quote_server(_text(answer, "error"), *secrets),
@@ -169,7 +178,7 @@ def _number(answer: Mapping[str, Any], description: str) -> int | None:
     if match:
         return int(match[1])
     codes = answer.get("error_codes")
-    if isinstance(codes, list) and codes and isinstance(codes[0], int):
+    if isinstance(codes, list) and codes and type(codes[0]) is int:
         return codes[0]
     return None
 

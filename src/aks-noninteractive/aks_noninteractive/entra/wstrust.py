@@ -147,9 +147,7 @@ def request_assertion_without_mex(
         versions = (WsTrustVersion.V2005,)
     first, *others = (WsTrustEndpoint(address, version) for version in versions)
     try:
-        return request_assertion(
-            http, first, username, password, realm.cloud_audience_urn, clock
-        )
+        return request_assertion(http, first, username, password, realm.cloud_audience_urn, clock)
     except (AuthenticationError, ResponseError) as error:
         if not others or error.code == _FAILED_AUTHENTICATION:
             raise
@@ -169,6 +167,10 @@ def build_request(
                 f"the {what} has a control character, which WS-Trust cannot carry",
                 remedy=f"Check how the {what} is passed; a line end may have come with it.",
             )
+    if _NOT_XML.search(audience + endpoint.address):
+        raise ResponseError(
+            "the realm or the metadata names an address that XML cannot carry", step=STEP
+        )
     return _ENVELOPE.format(
         action=endpoint.version.issue_action,
         message_id=uuid.uuid4(),
@@ -224,8 +226,9 @@ def find_fault(root: Element) -> SoapFault | None:
     fault = next((element for element in root.iter() if local_name(element) == "Fault"), None)
     if fault is None:
         return None
-    values = [text_of(e) for e in fault.iter() if local_name(e) in ("Value", "faultcode")]
-    reasons = [text_of(e) for e in fault.iter() if local_name(e) in ("Text", "faultstring")]
+    parts = [e for part in fault if local_name(part).lower() != "detail" for e in part.iter()]
+    values = [text_of(e) for e in parts if local_name(e) in ("Value", "faultcode")]
+    reasons = [text_of(e) for e in parts if local_name(e) in ("Text", "faultstring")]
     code = next((value for value in reversed(values) if value), "")
     return SoapFault(code.rpartition(":")[2], next(filter(None, reasons), ""))
 

@@ -18,7 +18,6 @@ except ImportError:  # PyYAML built without libyaml
     from yaml import SafeLoader as _BaseLoader  # type: ignore[assignment]
 
 
-
 MAX_DEPTH = 100
 
 
@@ -37,7 +36,7 @@ class PlainScalar(str):
         return scalar
 
 
-class _Loader(_BaseLoader):  # type: ignore[misc]
+class _Loader(_BaseLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping: dict[Any, Any] = {}
         for key_node, value_node in node.value:
@@ -54,7 +53,7 @@ class _Loader(_BaseLoader):  # type: ignore[misc]
         return mapping
 
 
-class _Dumper(_BaseDumper):  # type: ignore[misc]
+class _Dumper(_BaseDumper):
     pass
 
 

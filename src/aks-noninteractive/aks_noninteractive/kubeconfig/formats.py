@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ..entra.token_endpoint import AccessToken
+from ..environment import TF_BUILD
 from .skeleton import EntraIntegration
 
+EXEC = "exec"
 TOKEN = "token"
 AZURE = "azure"
-FORMATS = (TOKEN, AZURE)
-DEFAULT_FORMAT = TOKEN
+KUBELOGIN = "kubelogin"
+FORMATS = (EXEC, TOKEN, AZURE, KUBELOGIN)
+
+# Our login modes by kubelogin's names for them.
+_KUBELOGIN_MODES = {
+    "password": "ropc",
+    "managed": "ropc",
+    "federated": "ropc",
+    "azurecli": "azurecli",
+}
+_KUBELOGIN_INSTALL_HINT = """
+kubelogin is not installed which is required to connect to AAD enabled cluster.
+
+To learn more, please go to https://azure.github.io/kubelogin/
+"""
+
+
+def default_format(login: str, environ: Mapping[str, str]) -> str:
+    """The format where none is asked for: exec, but in a task that signs az out at its end."""
+    return TOKEN if login == "azurecli" and environ.get(TF_BUILD) else EXEC
 
 
 def token_user(token: AccessToken) -> dict[str, Any]:
@@ -37,3 +58,28 @@ def azure_user(entra: EntraIntegration, token: AccessToken) -> dict[str, Any]:
     if entra.config_mode:
         config["config-mode"] = entra.config_mode
     return {"auth-provider": {"config": config, "name": "azure"}}
+
+
+def kubelogin_user(entra: EntraIntegration, login: str, token: AccessToken) -> dict[str, Any]:
+    """kubelogin's exec entry, as `kubelogin convert-kubeconfig -l ...` writes it.
+
+    login: ours, as resolved. Client and tenant are those that token was asked with.
+    """
+    mode = _KUBELOGIN_MODES[login]
+    arguments = ["get-token", "--login", mode, "--server-id", entra.server_id]
+    if mode == "ropc":
+        arguments += ["--client-id", token.client_id, "--tenant-id", token.tenant]
+        arguments += ["--environment", entra.environment]
+        arguments += ["--legacy"] if entra.legacy else []
+    else:
+        arguments += ["--tenant-id", token.tenant]
+    return {
+        "exec": {
+            "apiVersion": "client.authentication.k8s.io/v1beta1",
+            "args": arguments,
+            "command": "kubelogin",
+            "env": None,
+            "installHint": _KUBELOGIN_INSTALL_HINT,
+            "provideClusterInfo": False,
+        }
+    }

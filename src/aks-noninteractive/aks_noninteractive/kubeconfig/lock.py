@@ -3,11 +3,11 @@
 kubectl creates it empty with mode 000, fails at once where it exists, and never looks whether its
 owner is alive. Ours says who made it, and is held open under an advisory lock as well, which the
 operating system gives back when a process dies, however it dies. So a lock file of ours that can be
-locked belongs to nobody any more. Any other one is stale only if this process itself has watched the
-same file for 15 s, far longer than anybody's read and write takes.
+locked belongs to nobody any more. Any other one is stale only if this process itself has watched
+the same file for 15 s, far longer than anybody's read and write takes.
 
-Only who holds the advisory lock on a file removes it, and only after seeing that its path still leads
-to that file: two processes that find the same leftover cannot remove each other's new locks.
+Only who holds the advisory lock on a file removes it, and only after seeing that its path still
+leads to that file: two processes that find the same leftover cannot remove each other's new locks.
 """
 
 from __future__ import annotations

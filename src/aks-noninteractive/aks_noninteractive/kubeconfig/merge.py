@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import KubeconfigError
+from ..exec_plugin.entry import find_entry
 from .skeleton import ClusterSkeleton, named_entries
 
 STEP = "kubeconfig"
@@ -149,12 +150,17 @@ def _refuse_another_identity(
 
 
 def identity_of(user: Mapping[str, Any]) -> str | None:
-    """Who a user entry signs in as, as far as its token says; None where that cannot be told.
+    """Who a user entry signs in as (tenant/name), as far as our plugin's entry or a token says.
+
+    None where that cannot be told.
 
     All client certificates of one cluster count as one: Azure hands out one to all, and renews it.
     """
     if "client-certificate-data" in user:
         return "client certificate"
+    plugin = find_entry(user)
+    if plugin:
+        return f"{plugin[0].tenant_id}/{plugin[0].identity}".lower()
     provider = user.get("auth-provider")
     config = provider.get("config") if isinstance(provider, dict) else None
     token = config.get("access-token") if isinstance(config, dict) else user.get("token")
@@ -162,7 +168,7 @@ def identity_of(user: Mapping[str, Any]) -> str | None:
 
 
 def _token_identity(token: str) -> str | None:
-    """Tenant and object id (or a name) in a JWT's claims, which nobody has verified."""
+    """Tenant and user name or client id in a JWT's claims, which nobody has verified."""
     try:
         payload = token.split(".")[1]
         claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -170,8 +176,8 @@ def _token_identity(token: str) -> str | None:
         return None
     if not isinstance(claims, dict):
         return None
-    name = claims.get("oid") or claims.get("upn") or claims.get("appid")
-    return f"{claims.get('tid')}/{name}" if name else None
+    name = claims.get("upn") or claims.get("appid") or claims.get("oid")
+    return f"{claims.get('tid')}/{name}".lower() if name else None
 
 
 def _same_server(one: str, other: str) -> bool:

@@ -75,9 +75,7 @@ def parse_skeleton(text: str | bytes) -> ClusterSkeleton:
         or not host_of(server)
         or user_fields is None
     ):
-        raise ClusterError(
-            "it has no context with a server and a user", step=STEP, remedy=_REMEDY
-        )
+        raise ClusterError("it has no context with a server and a user", step=STEP, remedy=_REMEDY)
     return ClusterSkeleton(
         context=str(name),
         cluster=cluster,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -11,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..atomic_file import make_private_directory, replace_file
 from ..environment import KUBECONFIG
 from ..errors import KubeconfigError
 from .document import DocumentError, dump, load
@@ -43,9 +43,9 @@ def update(
     target = _resolve(given)
     try:
         for directory in (given.parent, target.parent):
-            _make_private_directory(directory)
+            make_private_directory(directory)
         with locked([given, target]):
-            document = _read(target)
+            document = read(target)
             _replace(target, dump(change(document)), gets_secret)
     except OSError as error:
         raise KubeconfigError(
@@ -95,17 +95,11 @@ def _resolve(path: Path) -> Path:
     raise KubeconfigError(f"{path} is a loop of symbolic links", step=STEP)
 
 
-def _make_private_directory(directory: Path) -> None:
-    missing = []
-    while not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for new in reversed(missing):
-        new.mkdir(mode=0o700, exist_ok=True)
+def read(path: Path) -> dict[str, Any]:
+    """The kubeconfig at path, {} where there is none; KubeconfigError for what is none.
 
-
-def _read(path: Path) -> dict[str, Any]:
-    """The kubeconfig at path. kubectl truncates in place, so what is malformed is read again."""
+    kubectl truncates in place, so what is malformed is read again.
+    """
     for attempt in range(_REREADS):
         try:
             content = path.read_bytes()
@@ -125,53 +119,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _replace(path: Path, text: str, gets_secret: bool) -> None:
-    """Write text beside path and put it in its place; the lock is held.
-
-    The name of the new file is always the same, so one that a killed process left behind is found
-    and removed here.
-    """
-    new = path.with_name(f".{path.name}.aks-noninteractive.new")
-    new.unlink(missing_ok=True)
-    try:
-        old: os.stat_result | None = path.stat()
-    except FileNotFoundError:
-        old = None
-    if old is not None and not old.st_mode & stat.S_IWUSR:
-        raise PermissionError(errno.EACCES, "its owner made it read-only")
-    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
-            if old is not None and hasattr(os, "fchmod"):
-                _keep_owner(file.fileno(), old)
-                mode = stat.S_IMODE(old.st_mode)
-                os.fchmod(file.fileno(), mode & 0o600 if gets_secret else mode)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            new.unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
-
-
-def _keep_owner(descriptor: int, old: os.stat_result) -> None:
-    new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
-        try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
-        except PermissionError:
-            # Another's file that we may replace: its owner would lose it to us.
-            if new.st_uid != old.st_uid:
-                raise
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    mode = 0o600
+    if path.exists():
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if not mode & stat.S_IWUSR:
+            raise PermissionError(errno.EACCES, "its owner made it read-only")
+        if gets_secret:
+            mode &= 0o600
+    replace_file(path, text.encode("utf-8"), mode=mode)

@@ -65,9 +65,7 @@ def canonical_login(name: str) -> str:
             f"the login mode {name!r} needs a person",
             remedy=f"Use one of {', '.join(LOGINS)}.",
         )
-    raise UsageError(
-        f"there is no login mode {name!r}", remedy=f"Use one of {', '.join(LOGINS)}."
-    )
+    raise UsageError(f"there is no login mode {name!r}", remedy=f"Use one of {', '.join(LOGINS)}.")
 
 
 def _choose(options: IdentityOptions, surroundings: Surroundings) -> tuple[str, str]:
@@ -79,16 +77,14 @@ def _choose(options: IdentityOptions, surroundings: Surroundings) -> tuple[str, 
     if method:
         return canonical_login(method), environment.LOGIN_METHOD
     username = first_of(environ, environment.USERNAME)
-    password = first_of(environ, environment.PASSWORD)
+    password = _password_of(username, environ) if username else None
     # A build agent's stray variables must not win over the connection its task logged in.
     prefers_az = environ.get(environment.TF_BUILD) and surroundings.az_login
     if username and password and not prefers_az:
         return "password", "user name and password in the environment"
-    if username or password:
-        _logger.info(
-            "identity: not the user of the environment, %s",
-            "as az is signed in" if username and password else "it is incomplete",
-        )
+    if username:
+        why = "as az is signed in" if password else "it has no password"
+        _logger.info("identity: not %s of the environment, %s", username, why)
     if surroundings.az_login:
         return AZURE_CLI, "the az login"
     raise UsageError(
@@ -103,8 +99,8 @@ def _user(login: str, options: IdentityOptions, surroundings: Surroundings) -> T
 
     username = options.username or first_of(surroundings.environ, environment.USERNAME)
     password = options.password
-    if password is None:
-        password = first_of(surroundings.environ, environment.PASSWORD)
+    if password is None and username:
+        password = _password_of(username, surroundings.environ)
     if username and password is None and surroundings.ask_password:
         password = surroundings.ask_password(f"Password of {username}: ")
     missing = [
@@ -118,6 +114,17 @@ def _user(login: str, options: IdentityOptions, surroundings: Surroundings) -> T
         )
     assert username and password
     return PasswordProvider(surroundings.context, login, username, password)
+
+
+def _password_of(username: str, environ: Mapping[str, str]) -> str | None:
+    """The password in the environment, unless it stands beside the name of another user.
+
+    Sent for this user it would be wrong, and wrong passwords lock accounts.
+    """
+    for name, password in zip(environment.USERNAME, environment.PASSWORD, strict=True):
+        if environ.get(password) and environ.get(name, "").lower() in ("", username.lower()):
+            return environ[password]
+    return None
 
 
 def _no_az_login() -> UsageError:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 from ..entra.token_endpoint import AccessToken, TokenRequest
+from ..environment import AZURE_CONFIG_DIRECTORY
 from ..errors import AuthenticationError, NetworkError, ResponseError, UsageError, quote_server
+from ..exec_plugin import az_profile
 from .base import SignInContext, TokenProvider
 
 STEP = "az account get-access-token"
@@ -15,23 +19,33 @@ TIMEOUT = 120.0
 
 
 class AzureCliProvider(TokenProvider):
-    """Asks `az account get-access-token`; az finds its login by its own variables.
+    """Asks `az account get-access-token`.
 
-    Raises UsageError where there is no az on PATH.
+    program: az's path, None to look on PATH. directory: where az keeps its login.
+    subscription: whose account it is; account: its name, if known. Raises UsageError without az.
     """
 
-    def __init__(self, context: SignInContext, subscription: str | None) -> None:
-        self._context = context
-        self._subscription = subscription
-        self._identity = ""
-        program = shutil.which("az")
-        if program is None:
+    def __init__(
+        self,
+        context: SignInContext,
+        *,
+        program: str | None = None,
+        directory: str,
+        subscription: str | None = None,
+        account: str = "",
+    ) -> None:
+        found = program or shutil.which("az")
+        if found is None:
             raise UsageError(
                 "there is no az on PATH to take a login from",
                 remedy="Install the Azure CLI and sign in with az login, or give an identity of "
                 "your own, such as --username with a password.",
             )
-        self._program = program
+        self._context = context
+        self._program = os.path.abspath(found)
+        self._directory = directory
+        self._subscription = subscription
+        self._account = account
 
     @property
     def login(self) -> str:
@@ -39,17 +53,27 @@ class AzureCliProvider(TokenProvider):
 
     @property
     def identity(self) -> str:
-        return self._identity
+        return self._account
+
+    @property
+    def az_profile(self) -> bytes:
+        return az_profile.state(self._directory)
+
+    @property
+    def credential(self) -> str:
+        return os.fsdecode(self.az_profile)
+
+    def plugin_fields(self) -> Mapping[str, str]:
+        return plugin_fields(self._account, self._program, self._directory)
 
     def prepare(self) -> None:
-        arguments = ["--subscription", self._subscription] if self._subscription else []
-        user = self._run("account", "show", *arguments).get("user")
-        self._identity = str(user.get("name", "")) if isinstance(user, dict) else ""
+        if not self._account:
+            user = self._run("account", "show", *self._whose()).get("user")
+            self._account = str(user.get("name", "")) if isinstance(user, dict) else ""
 
     def get_token(self, request: TokenRequest) -> AccessToken:
-        arguments = ["--subscription", self._subscription] if self._subscription else []
         answer = self._run(
-            "account", "get-access-token", "--resource", request.resource, *arguments
+            "account", "get-access-token", "--resource", request.resource, *self._whose()
         )
         token, expires_on = answer.get("accessToken"), answer.get("expires_on")
         if not isinstance(token, str) or not isinstance(expires_on, int):
@@ -62,15 +86,18 @@ class AzureCliProvider(TokenProvider):
             client_id="",
         )
 
+    def _whose(self) -> list[str]:
+        return ["--subscription", self._subscription] if self._subscription else []
+
     def _run(self, *arguments: str) -> dict[str, object]:
         try:
             done = subprocess.run(
                 [self._program, *arguments, "--output", "json", "--only-show-errors"],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                text=True,
                 encoding="utf-8",
                 errors="replace",
+                env={**os.environ, AZURE_CONFIG_DIRECTORY: self._directory},
                 timeout=TIMEOUT,
                 check=False,
             )
@@ -93,3 +120,8 @@ class AzureCliProvider(TokenProvider):
         if not isinstance(answer, dict):
             raise ResponseError("az answered no JSON object", step=STEP, remedy="Update az.")
         return answer
+
+
+def plugin_fields(account: str, program: str, directory: str) -> dict[str, str]:
+    """What the exec plugin needs to ask the same az for the same account again."""
+    return {"account": account, "az": program, "azure_config_dir": directory}

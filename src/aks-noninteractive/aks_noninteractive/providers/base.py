@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..clouds import Cloud
@@ -55,7 +55,21 @@ class TokenProvider(ABC):
     def identity(self) -> str:
         """User principal name or client id."""
 
-    def prepare(self) -> None:
+    @property
+    def credential(self) -> str:
+        """What a refusal holds for: another credential may be tried at once. Never stored."""
+        return ""
+
+    @property
+    def az_profile(self) -> bytes:
+        """The state of az's profile that a token got from now on is bound to; empty if none."""
+        return b""
+
+    def plugin_fields(self) -> Mapping[str, str]:
+        """What the exec plugin's entry has to say of this identity, by PluginEntry's names."""
+        return {}
+
+    def prepare(self) -> None:  # noqa: B027 - not every identity has something to prepare
         """What can be done before the cluster is known.
 
         Called once, in a thread of its own, before get_token. Raises what get_token raises.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 from ..entra.mex import WsTrustEndpoint, discover_endpoint
 from ..entra.realm import STEP as REALM_STEP
@@ -50,6 +51,16 @@ class PasswordProvider(TokenProvider):
     @property
     def identity(self) -> str:
         return self._username
+
+    @property
+    def credential(self) -> str:
+        return self._password
+
+    def plugin_fields(self) -> Mapping[str, str]:
+        return {
+            "username": self._username,
+            "authority_host": self._context.cloud.authority_host,
+        }
 
     def prepare(self) -> None:
         if self._login == "managed":

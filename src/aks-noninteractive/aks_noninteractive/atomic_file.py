@@ -1,0 +1,77 @@
+"""Replacing a file so that at any moment it is the old one or the new one, whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Put content in the place of path, keeping the owner of the file that was there.
+
+    mode: permissions of the new file. The caller keeps others from writing the same path meanwhile:
+    the new file's name is always the same, so that what a killed process left behind is found and
+    removed here. Raises OSError; then path is as it was.
+    """
+    new = path.with_name(f".{path.name}.aks-noninteractive.new")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if hasattr(os, "fchmod"):
+                _keep_owner(file.fileno(), path)
+                os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            new.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def make_private_directory(directory: Path) -> None:
+    """directory and what it lacks above it, each new one for us alone (0700). Raises OSError."""
+    missing = []
+    while not directory.exists():
+        missing.append(directory)
+        directory = directory.parent
+    for new in reversed(missing):
+        new.mkdir(mode=0o700, exist_ok=True)
+
+
+def is_ours_alone(path: Path) -> bool:
+    """Whether path is a regular file or directory of ours that nobody else can read or write."""
+    status = os.lstat(path)
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
+        return False
+    return os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o77)
+
+
+def _keep_owner(descriptor: int, path: Path) -> None:
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        return
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except PermissionError:
+            # Another's file that we may replace: its owner would lose it to us.
+            if new.st_uid != old.st_uid:
+                raise
+
+
+def _sync_directory(directory: Path) -> None:
+    if os.name == "nt":
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,167 @@
+"""The plugin's entry in a kubeconfig: what a renewal needs, readable, and never a secret."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ..errors import UsageError
+from . import quick_path
+
+API_VERSION = "client.authentication.k8s.io/v1beta1"
+# What a renewal imports beside the standard library.
+_PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "portalocker", "requests", "yaml")
+
+
+def _option(name: str) -> Any:
+    return field(default="", metadata={"option": name})
+
+
+@dataclass(frozen=True)
+class PluginEntry:
+    """Whose token for which API server, and how to renew it. Empty is what an identity lacks.
+
+    login: as resolved. account, az, azure_config_dir: for azurecli, whose login, az's absolute path
+    and where its profile is. renewal: the command that made the entry, for a person to repeat.
+    """
+
+    login: str = _option("--login")
+    tenant_id: str = _option("--tenant-id")
+    server_id: str = _option("--server-id")
+    client_id: str = _option("--client-id")
+    username: str = _option("--username")
+    authority_host: str = _option("--authority-host")
+    account: str = _option("--account")
+    az: str = _option("--az")
+    azure_config_dir: str = _option("--azure-config-dir")
+    renewal: str = _option("--renewal")
+    legacy: bool = field(default=False, metadata={"option": "--legacy"})
+
+    @property
+    def identity(self) -> str:
+        """Whom the token is of: user principal name, account or client id."""
+        return self.username or self.account or self.client_id
+
+    @property
+    def file_stem(self) -> str:
+        """The name, without a suffix, of the files that hold this entry's token."""
+        parts = (
+            self.login,
+            self.authority_host,
+            self.tenant_id,
+            self.client_id,
+            self.server_id,
+            self.username or self.account,
+            str(self.legacy),
+            self.azure_config_dir,
+        )
+        return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:32]
+
+    def arguments(self) -> list[str]:
+        """The entry as options, as from_arguments reads them."""
+        words: list[str] = []
+        for name, option in _OPTIONS.items():
+            value = getattr(self, name)
+            if value:
+                words += [option] if value is True else [option, value]
+        return words
+
+
+_OPTIONS = {
+    name: str(definition.metadata["option"])
+    for name, definition in PluginEntry.__dataclass_fields__.items()
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options that arguments() makes, for a command line that takes an entry."""
+    for name, option in _OPTIONS.items():
+        if name == "legacy":
+            parser.add_argument(option, action="store_true")
+        else:
+            parser.add_argument(option, default="")
+
+
+def from_parsed(parsed: argparse.Namespace) -> PluginEntry:
+    """The entry out of what a parser with add_options has parsed."""
+    return PluginEntry(**{name: getattr(parsed, name) for name in _OPTIONS})
+
+
+def from_arguments(arguments: Sequence[str]) -> PluginEntry:
+    """The entry in a kubeconfig's arguments; UsageError where they are none of ours."""
+    parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
+    add_options(parser)
+    try:
+        parsed, _ = parser.parse_known_args(list(arguments))
+    except (argparse.ArgumentError, SystemExit):
+        parsed = argparse.Namespace(login="")
+    if not parsed.login:
+        raise UsageError(
+            "the kubeconfig's plugin entry is not complete",
+            remedy="Get the credentials anew.",
+        )
+    return from_parsed(parsed)
+
+
+def exec_user(entry: PluginEntry, token_file: Path) -> dict[str, Any]:
+    """The user entry that starts this package as kubectl's credential plugin.
+
+    v1beta1, because kubectl 1.20 does not know v1, and every newer one knows both.
+    """
+    return {
+        "exec": {
+            "apiVersion": API_VERSION,
+            "command": _stable(sys.executable),
+            "args": [
+                *("-I", "-S", _stable(os.path.abspath(quick_path.__file__)), str(token_file)),
+                *entry.arguments(),
+                *(word for path in _package_directories() for word in ("--python-path", path)),
+            ],
+            "env": None,
+            "interactiveMode": "Never",
+            "provideClusterInfo": False,
+            "installHint": f"This entry was made by: {entry.renewal}",
+        }
+    }
+
+
+def find_entry(user: Any) -> tuple[PluginEntry, Path] | None:
+    """The plugin entry and token file in a kubeconfig's user entry; None where it has none."""
+    plugin = user.get("exec") if isinstance(user, dict) else None
+    arguments = plugin.get("args") if isinstance(plugin, dict) else None
+    if not isinstance(arguments, list) or len(arguments) < 4:
+        return None
+    words = [str(word) for word in arguments]
+    if words[:2] != ["-I", "-S"] or os.path.basename(words[2]) != "quick_path.py":
+        return None
+    return from_arguments(words[4:]), Path(words[3])
+
+
+def _package_directories() -> list[str]:
+    """The folders that what we import was found in, each once."""
+    folders = []
+    for package in _PACKAGES:
+        spec = find_spec(package)
+        if spec is not None and spec.origin:
+            folder = _stable(os.path.dirname(os.path.dirname(os.path.abspath(spec.origin))))
+            if folder not in folders:
+                folders.append(folder)
+    return folders
+
+
+def _stable(path: str) -> str:
+    """path by Homebrew's alias for the installed version, so that an upgrade does not break it."""
+    parts = Path(path).parts
+    if "Cellar" in parts:
+        at = parts.index("Cellar")
+        alias = Path(*parts[:at], "opt", parts[at + 1], *parts[at + 3 :])
+        if alias.exists():
+            return str(alias)
+    return path

@@ -1,0 +1,61 @@
+"""Finds our package again, in a Python that was started without site-packages, and renews.
+
+`site` adds what belongs to this Python (a virtual environment's packages included). What was found
+elsewhere at login (az's extension folder, `pip --user`, a PYTHONPATH) is recorded in the arguments
+as --python-path; such a folder is used only if nobody else can write to it.
+"""
+
+import os
+import site
+import sys
+
+
+def recorded_directories(arguments: list[str]) -> list[str]:
+    """The values of all --python-path options."""
+    return [
+        value
+        for option, value in zip(arguments, arguments[1:], strict=False)
+        if option == "--python-path"
+    ]
+
+
+def is_trusted(directory: str) -> bool:
+    """Whether nobody but us and root can put something into directory."""
+    if os.name == "nt":
+        return True
+    status = os.stat(directory)
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o002:
+        return False
+    return not status.st_mode & 0o020 or is_private_group(status.st_gid)
+
+
+def is_private_group(group: int) -> bool:
+    """Whether a group is the one that many systems make for each user, with nobody else in it."""
+    import grp
+    import pwd
+
+    try:
+        user, entry = pwd.getpwuid(os.geteuid()), grp.getgrgid(group)
+    except KeyError:
+        return False
+    return entry.gr_gid == user.pw_gid and entry.gr_name == user.pw_name and not entry.gr_mem
+
+
+if __name__ == "__main__":
+    site.main()
+    front = []
+    for folder in recorded_directories(sys.argv):
+        if folder in sys.path or not os.path.isdir(folder):
+            continue
+        if not is_trusted(folder):
+            sys.exit(f"aks-noninteractive: others can write to {folder}, nothing is loaded from it")
+        front.append(folder)
+    sys.path[:0] = front
+    try:
+        from aks_noninteractive.exec_plugin.renew import main
+    except ImportError as error:
+        sys.exit(
+            f"aks-noninteractive: the installation that made this kubeconfig entry is gone "
+            f"({error}); install it again and get the credentials anew"
+        )
+    sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -1,0 +1,190 @@
+"""A renewal: what runs when the quick path finds no token that is good.
+
+The refresh token first, then what the identity has here and now (a password variable, the az
+login), then one line that says what to run. One process at a time renews a token; the others take
+what it got, be it a token or a refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .. import environment
+from ..clouds import PUBLIC_CLOUD
+from ..entra.http import HttpClient
+from ..entra.token_endpoint import AccessToken, TokenRequest, refresh_token_grant, request_token
+from ..errors import AksAuthError, AuthenticationError, NetworkError, UsageError
+from ..providers import Surroundings, resolve
+from ..providers.azurecli import AzureCliProvider
+from ..providers.base import IdentityOptions, SignInContext
+from . import az_profile
+from .entry import PluginEntry, from_arguments
+from .quick_path import exec_credential, is_good, read_fields
+from .token_cache import StoredToken, TokenFiles, rfc3339
+
+_logger = logging.getLogger(__name__)
+
+
+def main(token_file: str, arguments: Sequence[str]) -> int:
+    """What kubectl started: print a credential, or one line on standard error and return 1."""
+    try:
+        entry = from_arguments(arguments)
+        stored = renew(entry, TokenFiles(Path(token_file)), os.environ)
+    except AksAuthError as error:
+        print(f"aks-noninteractive: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    sys.stdout.buffer.write(credential_of(stored))
+    return 0
+
+
+def good_token(entry: PluginEntry, files: TokenFiles, environ: Mapping[str, str]) -> StoredToken:
+    """What is stored, as long as the quick path would print it, else what renew gets."""
+    fields = read_fields(str(files.token_file))
+    stored = files.read() if is_good(fields) else None
+    return stored or renew(entry, files, environ)
+
+
+def credential_of(stored: StoredToken) -> bytes:
+    """The ExecCredential of a token: it ends when it is to be renewed, or, past that, expires."""
+    overdue = time.time() >= stored.use_until
+    expiry = rfc3339(stored.expires_on if overdue else stored.use_until)
+    return exec_credential(stored.token.encode("ascii"), expiry.encode("ascii"))
+
+
+def renew(
+    entry: PluginEntry,
+    files: TokenFiles,
+    environ: Mapping[str, str],
+    clock: Callable[[], float] = time.time,
+) -> StoredToken:
+    """A token that is good, renewed if need be and stored.
+
+    clock gives seconds since the epoch. Raises AksAuthError, whose text is one line that names the
+    identity and the command that signs in again.
+    """
+    began = clock()
+    try:
+        with files.locked():
+            return _Renewal(entry, files, environ, clock).token(began)
+    except AksAuthError as error:
+        raise _in_one_line(error, entry) from None
+
+
+class _Renewal:
+    """One renewal, with the lock held."""
+
+    def __init__(
+        self,
+        entry: PluginEntry,
+        files: TokenFiles,
+        environ: Mapping[str, str],
+        clock: Callable[[], float],
+    ) -> None:
+        self._entry = entry
+        self._files = files
+        self._environ = environ
+        self._clock = clock
+        verify = not environ.get(environment.DISABLE_VERIFICATION)
+        cloud = replace(PUBLIC_CLOUD, authority_host=entry.authority_host)
+        self._context = SignInContext(HttpClient(verify=verify), cloud, clock)
+        self._request = TokenRequest(
+            entry.server_id, entry.tenant_id, entry.client_id, legacy=entry.legacy
+        )
+
+    def token(self, began: float) -> StoredToken:
+        """The token, whoever got it; began is when this process started to wait for the lock."""
+        profile = b""
+        if self._entry.azure_config_dir:
+            profile = az_profile.state(self._entry.azure_config_dir)
+            self._account = az_profile.find_account(
+                self._entry.azure_config_dir, self._entry.account, self._entry.tenant_id
+            )
+        stored = self._files.read()
+        if stored and self._is_good(stored, began):
+            if stored.az_profile != profile:  # az's profile changed, but not this account
+                stored = replace(stored, az_profile=profile)
+                self._files.write(stored)
+            return stored
+        try:
+            token = self._by_refresh_token() or self._by_identity()
+        except NetworkError as error:
+            if stored is None or self._clock() >= stored.expires_on:
+                raise
+            _logger.info("%s; the token is used until it expires", error)
+            return stored
+        fresh = StoredToken.of(token, self._clock(), profile)
+        self._files.write(fresh)
+        if token.refresh_token:
+            self._files.write_refresh_token(token.refresh_token)
+        return fresh
+
+    def _is_good(self, stored: StoredToken, began: float) -> bool:
+        now = self._clock()
+        return now < stored.use_until or (
+            stored.stored_at >= int(began) and now < stored.expires_on
+        )
+
+    def _by_refresh_token(self) -> AccessToken | None:
+        refresh_token = self._files.read_refresh_token()
+        if not refresh_token:
+            return None
+        try:
+            return request_token(
+                self._context.http,
+                self._entry.authority_host,
+                self._request,
+                refresh_token_grant(refresh_token),
+                self._clock,
+            )
+        except AuthenticationError as error:
+            _logger.info("%s", error)
+            self._files.write_refresh_token("")
+            self._refresh_error = error
+            return None
+
+    def _by_identity(self) -> AccessToken:
+        entry = self._entry
+        surroundings = Surroundings(self._context, self._environ, self._az_login, ask_password=None)
+        options = IdentityOptions(login=entry.login, username=entry.username or None)
+        try:
+            provider = resolve(options, surroundings)
+        except UsageError as error:
+            raise self._refresh_error or AuthenticationError(
+                f"it has expired, there is no refresh token, and {error.message}"
+            ) from None
+        known = self._files.read_refusal(provider.credential)
+        if known:
+            raise known
+        try:
+            provider.prepare()
+            return provider.get_token(self._request)
+        except AuthenticationError as error:
+            self._files.write_refusal(provider.credential, error)
+            raise
+
+    def _az_login(self) -> AzureCliProvider:
+        return AzureCliProvider(
+            self._context,
+            program=self._entry.az,
+            directory=self._entry.azure_config_dir,
+            subscription=self._account.subscription_id,
+            account=self._account.name,
+        )
+
+    _account: az_profile.AzAccount
+    _refresh_error: AuthenticationError | None = None
+
+
+def _in_one_line(error: AksAuthError, entry: PluginEntry) -> AksAuthError:
+    words = [f"no token for {entry.identity}: {error}.", error.remedy]
+    if entry.renewal:
+        words.append(f"Renew it with: {entry.renewal}")
+    return type(error)(" ".join(" ".join(words).split()))
