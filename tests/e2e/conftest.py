@@ -180,7 +180,7 @@ class Door:
 
 
 def open_door(name: str, azure: Emulator, az: Az, az_signed_out: Az, kubeconfig: Path) -> Door:
-    cluster = ["--subscription", azure.subscription, "--tenant", azure.tenant]
+    cluster: list[str | Path] = ["--subscription", azure.subscription, "--tenant", azure.tenant]
     if name == AZAKSAUTH:
         hosts = [
             *("--authority-host", azure.authority_host),
@@ -188,10 +188,10 @@ def open_door(name: str, azure: Emulator, az: Az, az_signed_out: Az, kubeconfig:
         ]
         # Both az environments have the same variables otherwise.
         environment = {k: v for k, v in az.environment.items() if not k.startswith("AZURE_")}
-        command = (installation.azaksauth(), *cluster, *hosts)
-        return Door(name, command, "--cluster-name", environment, kubeconfig)
+        standalone: tuple[str | Path, ...] = (installation.azaksauth(), *cluster, *hosts)
+        return Door(name, standalone, "--cluster-name", environment, kubeconfig)
     signed_in = name == AZ_SIGNED_IN
-    command = (
+    command: tuple[str | Path, ...] = (
         installation.az(),
         "aks",
         "get-credentials-noninteractive",

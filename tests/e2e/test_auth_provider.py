@@ -46,7 +46,7 @@ def test_old_kubectl_renews_by_the_refresh_token(
     skeleton.write_text(
         skeleton_of(azure.clusters[cluster], "azure").replace("AzurePublicCloud", "AzureStackCloud")
     )
-    words = ["--format", "azure", "--skeleton", skeleton]
+    words = ["--format", "azure", "--skeleton", str(skeleton)]
     assert azaksauth(cluster, *words, username=who.MANAGED).code == 0
     content = yaml.safe_load(azaksauth.kubeconfig.read_text())
     config = content["users"][0]["user"]["auth-provider"]["config"]

@@ -183,7 +183,7 @@ def test_a_query_selects_from_the_result(door: Door) -> None:
 
     result = door("aks-exec", "--query", "[context, format]", "-o", "tsv", username=who.FEDERATED)
 
-    assert result.output.split() == ["aks-exec", "token"]
+    assert result.output.split() == ["aks-exec", "exec"]
 
 
 def test_the_default_file_is_the_first_that_kubeconfig_names(door: Door, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    with contextlib.suppress(OSError):  # the file is replaced; its directory may not be readable
+        _sync_directory(path.parent)
 
 
 def make_private_directory(directory: Path) -> None:

@@ -9,7 +9,12 @@ import yaml
 
 from aks_noninteractive.entra.token_endpoint import AccessToken
 from aks_noninteractive.kubeconfig.document import dump
-from aks_noninteractive.kubeconfig.formats import azure_user, token_user
+from aks_noninteractive.kubeconfig.formats import (
+    azure_user,
+    default_format,
+    kubelogin_user,
+    token_user,
+)
 from aks_noninteractive.kubeconfig.skeleton import parse_skeleton
 from unit.kubeconfig.samples import (
     AUTH_PROVIDER_CONFIG,
@@ -94,3 +99,33 @@ def test_the_entry_names_the_client_and_tenant_that_the_token_was_asked_with() -
     token = AccessToken("a", 1, 1, tenant="other-tenant", client_id="12e34", refresh_token="r")
     config = _azure_config(KUBELOGIN, token)
     assert (config["client-id"], config["tenant-id"]) == ("12e34", "other-tenant")
+
+
+@pytest.mark.parametrize(
+    ("login", "environ", "expected"),
+    [
+        ("azurecli", {}, "exec"),
+        ("azurecli", {"TF_BUILD": "True"}, "token"),
+        ("azurecli", {"TF_BUILD": ""}, "exec"),
+        ("managed", {"TF_BUILD": "True"}, "exec"),
+    ],
+)
+def test_only_a_task_that_signs_az_out_gets_the_token_itself(
+    login: str, environ: dict[str, str], expected: str
+) -> None:
+    assert default_format(login, environ) == expected
+
+
+@pytest.mark.parametrize("login", ["password", "managed", "federated"])
+@pytest.mark.parametrize(
+    "skeleton_user", [KUBELOGIN, _auth_provider(AUTH_PROVIDER_CONFIG), _auth_provider(LEGACY)]
+)
+def test_kubelogins_entry_asks_as_the_skeleton_does_and_holds_no_secret(
+    login: str, skeleton_user: dict[str, Any]
+) -> None:
+    entra = parse_skeleton(skeleton_text(skeleton_user)).entra
+    assert entra is not None
+    entry = kubelogin_user(entra, login, TOKEN)
+    assert entry["exec"]["args"][:3] == ["get-token", "--login", "ropc"]
+    assert parse_skeleton(skeleton_text(entry)).entra == entra
+    assert TOKEN.token not in dump(entry) and TOKEN.refresh_token not in dump(entry)

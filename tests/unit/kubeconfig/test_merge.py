@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aks_noninteractive.errors import KubeconfigError
+from aks_noninteractive.exec_plugin.entry import PluginEntry, exec_user
 from aks_noninteractive.kubeconfig.document import dump, load
 from aks_noninteractive.kubeconfig.merge import ClusterEntries, entries_for, identity_of, merge
 from aks_noninteractive.kubeconfig.skeleton import parse_skeleton
@@ -17,9 +19,12 @@ from unit.kubeconfig.samples import (
     ANOTHER_SERVER,
     AUTH_PROVIDER_CONFIG,
     CERTIFICATE,
+    CLIENT_ID,
     KUBECONFIGS,
     KUBELOGIN,
     SERVER,
+    SERVER_ID,
+    TENANT_ID,
     document,
     skeleton_text,
     token_of,
@@ -218,10 +223,23 @@ def _azure(token: str) -> dict[str, Any]:
     return {"auth-provider": {"name": "azure", "config": config}}
 
 
+def _plugin(username: str, renewal: str = "") -> dict[str, Any]:
+    entry = PluginEntry("managed", TENANT_ID, SERVER_ID, CLIENT_ID, username, renewal=renewal)
+    return exec_user(entry, Path("/tokens/1.json"))
+
+
+def _guest(oid: str) -> dict[str, Any]:
+    """A user's token without a upn; appid is of the client that all users sign in with."""
+    return {"token": token_of(oid, appid=CLIENT_ID, scp="user.read")}
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
         (ALICE, {"token": token_of("alice", iat=2)}),
+        (_plugin("zoe@shop.example"), _plugin("zoe@shop.example", renewal="another command")),
+        (_plugin("zoe@shop.example"), {"token": token_of("1", upn="Zoe@shop.example")}),
+        ({"token": token_of("1", upn="Zoe@shop.example")}, _plugin("zoe@shop.example")),
         (_azure(token_of("alice")), _azure(token_of("alice", iat=2))),
         (_azure(token_of("alice")), ALICE),
         (CERTIFICATE, {**CERTIFICATE, "client-certificate-data": "UkVORVdFRA=="}),
@@ -239,6 +257,10 @@ def test_a_user_entry_of_another_context_is_refreshed_for_the_same_identity(
     ("old", "new", "other_server"),
     [
         (ALICE, BOB, SERVER),
+        (_guest("alice"), _guest("bob"), SERVER),
+        (_plugin("zoe@shop.example"), _plugin("amy@shop.example"), SERVER),
+        (_plugin("zoe@shop.example"), _plugin("zoe@shop.example"), ANOTHER_SERVER),
+        (_plugin("zoe@shop.example"), {"token": token_of("1", upn="amy@shop.example")}, SERVER),
         (ALICE, {"token": token_of("alice", tid="other")}, SERVER),
         (ALICE, {"token": token_of("alice", iat=2)}, ANOTHER_SERVER),
         (ALICE, ALICE, ANOTHER_SERVER),

@@ -141,7 +141,10 @@ def find_entry(user: Any) -> tuple[PluginEntry, Path] | None:
     words = [str(word) for word in arguments]
     if words[:2] != ["-I", "-S"] or os.path.basename(words[2]) != "quick_path.py":
         return None
-    return from_arguments(words[4:]), Path(words[3])
+    try:
+        return from_arguments(words[4:]), Path(words[3])
+    except UsageError:
+        return None
 
 
 def _package_directories() -> list[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import KubeconfigError
-from ..kubeconfig.skeleton import named_entries
+from ..kubeconfig.skeleton import named_entries, referred
 from ..kubeconfig.store import read
 from .entry import find_entry
 from .token_cache import TokenFiles, forget_all
@@ -33,7 +33,7 @@ def log_out(path: Path, context: str | None) -> dict[str, Any]:
             remedy="Give one with --context, or --all to forget every stored token.",
         )
     users = named_entries(document, "users", "user")
-    found = find_entry(users.get(contexts[name].get("user")))
+    found = find_entry(referred(contexts[name], "user", users))
     if found is None:
         raise KubeconfigError(
             f"nothing is stored for the context {name!r}: its user has its credential in the "

@@ -31,6 +31,8 @@ STALE_AFTER = 15.0
 TIMEOUT = 60.0
 _POLL = 0.02
 
+FileId = tuple[int, int, int]
+
 
 @contextmanager
 def locked(paths: list[Path]) -> Iterator[None]:
@@ -55,19 +57,13 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _acquire(path: Path) -> IO[bytes]:
     deadline = time.monotonic() + TIMEOUT
-    watched: tuple[int, int] | None = None
+    watched: FileId | None = None
     watched_since = 0.0
     while True:
         handle = _create(path)
         if handle is not None:
             return handle
         now = time.monotonic()
-        found = _file_id(path)
-        if found != watched:
-            watched, watched_since = found, now
-        if found is not None and _is_stale(path, now - watched_since):
-            _break(path, found)
-            continue
         if now > deadline:
             raise KubeconfigError(
                 f"{path} is held by another process for over {TIMEOUT:.0f} s",
@@ -75,6 +71,12 @@ def _acquire(path: Path) -> IO[bytes]:
                 remedy="Look which process writes this kubeconfig; if none does, remove the lock "
                 "file.",
             )
+        found = _file_id(path)
+        if found != watched:
+            watched, watched_since = found, now
+        if found is not None and _is_stale(path, now - watched_since):
+            _break(path, found)
+            continue
         time.sleep(_POLL)
 
 
@@ -128,7 +130,7 @@ def _is_stale(path: Path, watched_for: float) -> bool:
         return False
 
 
-def _break(path: Path, found: tuple[int, int]) -> None:
+def _break(path: Path, found: FileId) -> None:
     """Remove the leftover lock file found at path, unless it is another one by now."""
     try:
         if path.is_symlink():
@@ -159,17 +161,20 @@ def _unlink(path: Path, handle: IO[bytes]) -> None:
     path.unlink(missing_ok=True)
 
 
-def _file_id(path: Path) -> tuple[int, int] | None:
+def _file_id(path: Path) -> FileId | None:
     try:
-        status = os.lstat(path)
+        return _id_of(os.lstat(path))
     except OSError:
         return None
-    return status.st_dev, status.st_ino
 
 
-def _handle_id(handle: IO[bytes]) -> tuple[int, int]:
-    status = os.fstat(handle.fileno())
-    return status.st_dev, status.st_ino
+def _handle_id(handle: IO[bytes]) -> FileId:
+    return _id_of(os.fstat(handle.fileno()))
+
+
+def _id_of(status: os.stat_result) -> FileId:
+    # With the time, because the number of a removed file is soon another's.
+    return status.st_dev, status.st_ino, status.st_mtime_ns
 
 
 def _cannot_lock(path: Path, error: OSError) -> KubeconfigError:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import KubeconfigError
 from ..exec_plugin.entry import find_entry
-from .skeleton import ClusterSkeleton, named_entries
+from .skeleton import ClusterSkeleton, named_entries, referred
 
 STEP = "kubeconfig"
 
@@ -32,7 +32,7 @@ class ClusterEntries:
     @property
     def server(self) -> str:
         """URL of the API server."""
-        return str(self.cluster_fields.get("server", ""))
+        return _server_of(self.cluster_fields)
 
 
 def entries_for(
@@ -60,12 +60,18 @@ def merge(
     Raises KubeconfigError where a name belongs to another server (overwrite_existing replaces it),
     where a user entry serves another context as another identity, or where a section is not a list.
     """
-    merged: dict[str, Any] = {"apiVersion": "v1", "kind": "Config", **existing}
+    merged = dict(existing)
+    for key, value in (("apiVersion", "v1"), ("kind", "Config")):
+        merged.setdefault(key, value)
     for section in ("clusters", "contexts", "users"):
         if merged.get(section) is None:
             merged[section] = []
         if not isinstance(merged[section], list):
-            raise KubeconfigError(f"its {section} are not a list", step=STEP)
+            raise KubeconfigError(
+                f"its {section} are not a list",
+                step=STEP,
+                remedy="Mend or move the file, or give another one with --file.",
+            )
     clusters = named_entries(merged, "clusters", "cluster")
     contexts = named_entries(merged, "contexts", "context")
     users = named_entries(merged, "users", "user")
@@ -104,11 +110,11 @@ def _refuse_another_server(
     if entries.cluster in clusters:
         holders.append(("cluster", entries.cluster, clusters[entries.cluster]))
     if entries.context in contexts:
-        cluster = contexts[entries.context].get("cluster")
-        if cluster in clusters:
-            holders.append(("context", entries.context, clusters[cluster]))
+        cluster = referred(contexts[entries.context], "cluster", clusters)
+        if cluster is not None:
+            holders.append(("context", entries.context, cluster))
     for kind, name, fields in holders:
-        server = str(fields.get("server", ""))
+        server = _server_of(fields)
         if not _same_server(server, entries.server):
             if overwrite_existing:
                 return False
@@ -133,7 +139,7 @@ def _refuse_another_identity(
     for name, context in contexts.items():
         if name == entries.context or context.get("user") != entries.user:
             continue
-        server = str(clusters.get(context.get("cluster"), {}).get("server", ""))
+        server = _server_of(referred(context, "cluster", clusters) or {})
         identity = identity_of(users[entries.user])
         if _same_server(server, entries.server) and (
             dict(users[entries.user]) == dict(entries.user_fields)
@@ -159,7 +165,7 @@ def identity_of(user: Mapping[str, Any]) -> str | None:
     if "client-certificate-data" in user:
         return "client certificate"
     plugin = find_entry(user)
-    if plugin:
+    if plugin and plugin[0].identity:
         return f"{plugin[0].tenant_id}/{plugin[0].identity}".lower()
     provider = user.get("auth-provider")
     config = provider.get("config") if isinstance(provider, dict) else None
@@ -176,8 +182,15 @@ def _token_identity(token: str) -> str | None:
         return None
     if not isinstance(claims, dict):
         return None
-    name = claims.get("upn") or claims.get("appid") or claims.get("oid")
+    # A user's token (with scopes) names the client in appid, which is the same for everyone.
+    application = None if claims.get("scp") else claims.get("appid")
+    name = claims.get("upn") or application or claims.get("oid")
     return f"{claims.get('tid')}/{name}".lower() if name else None
+
+
+def _server_of(cluster: Mapping[str, Any]) -> str:
+    server = cluster.get("server")
+    return server if isinstance(server, str) else ""
 
 
 def _same_server(one: str, other: str) -> bool:

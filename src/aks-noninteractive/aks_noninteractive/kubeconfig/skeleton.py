@@ -64,22 +64,20 @@ def parse_skeleton(text: str | bytes) -> ClusterSkeleton:
     current = document.get("current-context")
     name = current if isinstance(current, str) and current else next(iter(contexts), "")
     context = contexts.get(name, {})
-    cluster, user = context.get("cluster"), context.get("user")
-    cluster_fields = named_entries(document, "clusters", "cluster").get(cluster, {})
-    user_fields = named_entries(document, "users", "user").get(user)
-    server = cluster_fields.get("server")
+    cluster_fields = referred(context, "cluster", named_entries(document, "clusters", "cluster"))
+    user_fields = referred(context, "user", named_entries(document, "users", "user"))
+    server = (cluster_fields or {}).get("server")
     if (
-        not isinstance(cluster, str)
-        or not isinstance(user, str)
+        cluster_fields is None
+        or user_fields is None
         or not isinstance(server, str)
         or not host_of(server)
-        or user_fields is None
     ):
         raise ClusterError("it has no context with a server and a user", step=STEP, remedy=_REMEDY)
     return ClusterSkeleton(
         context=str(name),
-        cluster=cluster,
-        user=user,
+        cluster=str(context["cluster"]),
+        user=str(context["user"]),
         server=server,
         context_fields=context,
         cluster_fields=cluster_fields,
@@ -97,7 +95,7 @@ _REMEDY = (
 def named_entries(document: Mapping[str, Any], section: str, kind: str) -> dict[str, Any]:
     """The entries of a kubeconfig's section as name -> fields, whatever is malformed left out.
 
-    The first of two entries with one name counts, as it does for kubectl.
+    The first of two entries with one name counts.
     """
     entries: dict[str, Any] = {}
     items = document.get(section)
@@ -106,6 +104,12 @@ def named_entries(document: Mapping[str, Any], section: str, kind: str) -> dict[
             fields = item.get(kind)
             entries.setdefault(item["name"], fields if isinstance(fields, dict) else {})
     return entries
+
+
+def referred(context: Mapping[str, Any], kind: str, entries: Mapping[str, Any]) -> Any:
+    """The fields of the entry that a context names as its cluster or user; None without one."""
+    name = context.get(kind)
+    return entries.get(name) if isinstance(name, str) else None
 
 
 def _entra_integration(user: Mapping[str, Any]) -> EntraIntegration | None:

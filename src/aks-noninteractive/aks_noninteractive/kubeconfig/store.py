@@ -24,10 +24,12 @@ _MAX_LINKS = 40
 
 def kubeconfig_path(file: str | None, environ: Mapping[str, str]) -> Path:
     """The file to write: file, else the first entry of KUBECONFIG, else ~/.kube/config."""
-    if file:
-        return Path(file).expanduser()
     entries = environ.get(KUBECONFIG, "").split(os.pathsep)
-    return Path(next(filter(None, entries), "~/.kube/config")).expanduser()
+    path = file or next(filter(None, entries), "~/.kube/config")
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise KubeconfigError(f"{path} cannot be found: {error}", step=STEP) from None
 
 
 def update(
@@ -39,9 +41,9 @@ def update(
     0600; gets_secret takes everybody else's permissions from one that is there.
     Raises KubeconfigError, and what change raises; then the file is as it was.
     """
-    given = _absolute(path)
-    target = _resolve(given)
     try:
+        given = _absolute(path)
+        target = _resolve(given)
         for directory in (given.parent, target.parent):
             make_private_directory(directory)
         with locked([given, target]):
@@ -54,29 +56,25 @@ def update(
             remedy="Look at the owner and the permissions of the file and its directory, or give "
             "another file with --file.",
         ) from None
+    except (DocumentError, ValueError, RuntimeError) as error:  # a path with a NUL or a loop, too
+        raise KubeconfigError(f"{path} cannot be written: {error}", step=STEP) from None
 
 
 def _absolute(path: Path) -> Path:
     """path with its directory resolved, so that one file has one name (its last link is kept)."""
-    try:
-        return path.parent.resolve() / path.name
-    except (OSError, RuntimeError, ValueError) as error:
-        raise KubeconfigError(f"{path} cannot be found: {error}", step=STEP) from None
+    return path.parent.resolve() / path.name
 
 
 def _resolve(path: Path) -> Path:
-    """The file that path leads to; a link that is neither ours nor root's is refused."""
+    """The file that path leads to; a link that is neither ours nor root's is refused.
+
+    Raises OSError too.
+    """
     for _ in range(_MAX_LINKS):
         try:
             status = os.lstat(path)
         except FileNotFoundError:
             return path
-        except OSError as error:
-            raise KubeconfigError(
-                f"{path} cannot be read: {error.strerror or error}",
-                step=STEP,
-                remedy="Give another file with --file.",
-            ) from None
         if not stat.S_ISLNK(status.st_mode):
             if not stat.S_ISREG(status.st_mode):
                 raise KubeconfigError(
@@ -98,18 +96,20 @@ def _resolve(path: Path) -> Path:
 def read(path: Path) -> dict[str, Any]:
     """The kubeconfig at path, {} where there is none; KubeconfigError for what is none.
 
-    kubectl truncates in place, so what is malformed is read again.
+    kubectl truncates in place, so what is empty or malformed is read again.
     """
     for attempt in range(_REREADS):
         try:
             content = path.read_bytes()
         except FileNotFoundError:
             return {}
+        last = attempt + 1 == _REREADS
         try:
-            return load(content)
+            if content or last:
+                return load(content)
         except DocumentError as error:
             problem = error
-        if attempt + 1 < _REREADS:
+        if not last:
             time.sleep(_REREAD_PAUSE)
     raise KubeconfigError(
         f"{path} is not a kubeconfig: {problem}",
