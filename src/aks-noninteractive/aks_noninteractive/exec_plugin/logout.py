@@ -48,4 +48,4 @@ def log_out(path: Path, context: str | None) -> dict[str, Any]:
         )
     files = TokenFiles(token_file)
     with files.locked():
-        return {"context": name, "identity": entry.identity, "forgotten": int(files.forget())}
+        return {"context": str(name), "identity": entry.identity, "forgotten": int(files.forget())}

@@ -190,7 +190,7 @@ def _token_identity(token: str) -> str | None:
 
 def _server_of(cluster: Mapping[str, Any]) -> str:
     server = cluster.get("server")
-    return server if isinstance(server, str) else ""
+    return str(server) if isinstance(server, str) else ""
 
 
 def _same_server(one: str, other: str) -> bool:

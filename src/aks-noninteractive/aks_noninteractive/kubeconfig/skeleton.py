@@ -78,7 +78,7 @@ def parse_skeleton(text: str | bytes) -> ClusterSkeleton:
         context=str(name),
         cluster=str(context["cluster"]),
         user=str(context["user"]),
-        server=server,
+        server=str(server),
         context_fields=context,
         cluster_fields=cluster_fields,
         user_fields=user_fields,
