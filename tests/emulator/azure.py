@@ -15,6 +15,8 @@ from .apiserver.app import ApiServer
 from .apiserver.cluster import SKELETONS, Cluster
 from .apiserver.store import Store
 from .arm.app import Arm
+from .certificate_files import CertificateFiles
+from .certificate_files import write as write_certificate_files
 from .certificates import SigningKey, TlsAuthority
 from .clock import Clock
 from .directory import (
@@ -33,6 +35,7 @@ from .entra.access_token import TokenIssuer
 from .entra.app import Entra
 from .entra.token_endpoint import TokenEndpoint
 from .host import Host
+from .managed_identity import ManagedIdentityHost
 from .oidc import OidcIssuer
 from .population import populate
 from .traffic import SERVICES, Fault, Request, Traffic
@@ -66,6 +69,9 @@ class Emulator:
         self._traffic = Traffic(self.clock)
         self._endpoint = TokenEndpoint(self._directory, self.tokens, self.clock, self.oidc)
         self._arm = Arm(self._directory, self.clusters, self.tokens, self._traffic)
+        self.managed_identity = ManagedIdentityHost(
+            self._directory, self.tokens, self.clock, self._traffic
+        )
         self._host = Host()
         self._authority = TlsAuthority("Emulated public CA")
 
@@ -121,6 +127,8 @@ class Emulator:
         self.resource_manager = self._host.serve(self._arm.application(), context)
         self._arm.address = self.resource_manager
         self.arm_audience = ARM_AUDIENCE
+        self.managed_identity.address = self._host.serve(self.managed_identity.application(), None)
+        self.managed_identity.arc_tokens = self._folder / "arc-tokens"
 
     # Addresses and files
 
@@ -143,6 +151,10 @@ class Emulator:
     def arm_audience(self, audience: str) -> None:
         self._arm.audience = audience
         self._directory.resources |= self._arm.audiences
+
+    def certificate_files(self, directory: Path) -> CertificateFiles:
+        """Write the default population's certificates, good and bad ones, into a folder."""
+        return write_certificate_files(directory)
 
     def environment(self) -> dict[str, str]:
         """The variables that a process needs to talk to the emulator."""
@@ -332,7 +344,7 @@ class Emulator:
         """Let the next matching requests fail.
 
         Args:
-            service: "entra", "adfs", "arm" or "apiserver".
+            service: "entra", "adfs", "arm", "apiserver" or "identity" (managed identities).
             path_substring: part of the path with its query.
             times: how many requests; None for all of them.
             status: answer with this status (200 if only a body is given).

@@ -13,6 +13,7 @@ import trustme
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import NameOID
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -21,6 +22,11 @@ LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 def base64url(data: bytes) -> str:
     """Base64url without padding, as JOSE and the token endpoint use it."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def thumbprint(certificate: x509.Certificate, algorithm: hashes.HashAlgorithm) -> str:
+    """A certificate's hash as JOSE headers have it."""
+    return base64url(certificate.fingerprint(algorithm))
 
 
 class TlsAuthority:
@@ -54,19 +60,24 @@ class TlsAuthority:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """An RSA key and its self-signed certificate, made on first use and kept for the process."""
+    """An RSA key and its certificate, made on first use and kept for the process.
+
+    Without an issuer the certificate is self-signed.
+    """
 
     name: str
+    issuer: SigningKey | None = None
+    not_after: datetime = datetime(2045, 1, 1)
 
     @property
     def private_key(self) -> rsa.RSAPrivateKey:
-        """The RSA 2048 key of this name."""
-        return _key_pair(self.name)[0]
+        """The RSA 2048 key."""
+        return _key_pair(self)[0]
 
     @property
     def certificate(self) -> x509.Certificate:
-        """The self-signed certificate of this name's key."""
-        return _key_pair(self.name)[1]
+        """The key's certificate."""
+        return _key_pair(self)[1]
 
     @property
     def certificate_der(self) -> bytes:
@@ -81,26 +92,44 @@ class SigningKey:
     @property
     def private_key_pem(self) -> str:
         """The key in PEM (PKCS #8, no password)."""
-        return self.private_key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        ).decode()
+        return self._private_key_pem(None)
 
     @property
     def pem(self) -> str:
-        """Key and certificate in one text, the file that az and azure-identity take."""
-        return self.private_key_pem + self.certificate_pem
+        """Key, certificate and issuer in one text, the file that az and azure-identity take."""
+        return self.private_key_pem + self._certificates_pem
+
+    def encrypted_pem(self, passphrase: str) -> str:
+        """The same with an encrypted key."""
+        return self._private_key_pem(passphrase) + self._certificates_pem
+
+    def pfx(self, passphrase: str | None = None) -> bytes:
+        """Key, certificate and issuer in PKCS #12; without a passphrase nothing is encrypted."""
+        return pkcs12.serialize_key_and_certificates(
+            self.name.encode(),
+            self.private_key,
+            self.certificate,
+            [self.issuer.certificate] if self.issuer else None,
+            _encryption(passphrase),
+        )
 
     @property
     def thumbprint(self) -> str:
         """SHA-1 of the certificate, base64url: `x5t`."""
-        return base64url(self.certificate.fingerprint(hashes.SHA1()))
+        return thumbprint(self.certificate, hashes.SHA1())
 
     @property
     def thumbprint_sha256(self) -> str:
         """SHA-256 of the certificate, base64url: `x5t#S256`."""
-        return base64url(self.certificate.fingerprint(hashes.SHA256()))
+        return thumbprint(self.certificate, hashes.SHA256())
+
+    def _private_key_pem(self, passphrase: str | None) -> str:
+        encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+        return self.private_key.private_bytes(encoding, form, _encryption(passphrase)).decode()
+
+    @property
+    def _certificates_pem(self) -> str:
+        return self.certificate_pem + (self.issuer.certificate_pem if self.issuer else "")
 
     def jwk(self) -> dict[str, object]:
         """The public key as an entry of a JSON Web Key Set."""
@@ -117,28 +146,40 @@ class SigningKey:
         }
 
 
-_key_pairs: dict[str, tuple[rsa.RSAPrivateKey, x509.Certificate]] = {}
-_key_pairs_lock = threading.Lock()
+_key_pairs: dict[SigningKey, tuple[rsa.RSAPrivateKey, x509.Certificate]] = {}
+_key_pairs_lock = threading.RLock()  # an issuer's pair is made while that of its subject is
 
 
-def _key_pair(name: str) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
+def _key_pair(key: SigningKey) -> tuple[rsa.RSAPrivateKey, x509.Certificate]:
     with _key_pairs_lock:
-        if name not in _key_pairs:
-            key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-            _key_pairs[name] = (key, _self_signed(name, key))
-        return _key_pairs[name]
+        if key not in _key_pairs:
+            private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            _key_pairs[key] = (private, _certificate(key, private))
+        return _key_pairs[key]
 
 
-def _self_signed(name: str, key: rsa.RSAPrivateKey) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+def _certificate(key: SigningKey, private: rsa.RSAPrivateKey) -> x509.Certificate:
+    issuer = key.issuer or key
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
+        .subject_name(_common_name(key.name))
+        .issuer_name(_common_name(issuer.name))
+        .public_key(private.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2020, 1, 1))
-        .not_valid_after(datetime(2045, 1, 1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+        .not_valid_after(key.not_after)
+        .add_extension(
+            x509.BasicConstraints(ca=key.issuer is None, path_length=None), critical=True
+        )
+        .sign(key.issuer.private_key if key.issuer else private, hashes.SHA256())
     )
+
+
+def _common_name(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+def _encryption(passphrase: str | None) -> serialization.KeySerializationEncryption:
+    if passphrase is None:
+        return serialization.NoEncryption()
+    return serialization.BestAvailableEncryption(passphrase.encode())

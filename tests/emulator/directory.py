@@ -61,6 +61,14 @@ class FederatedCredential:
     audience: str = "api://AzureADTokenExchange"
 
 
+@dataclass(frozen=True)
+class TrustedSubject:
+    """A trust of an application in every certificate of a subject that an authority issued."""
+
+    subject: str
+    issuer: SigningKey
+
+
 @dataclass
 class ServicePrincipal:
     """A confidential application in a tenant."""
@@ -72,9 +80,17 @@ class ServicePrincipal:
     secret: str | None = None
     secret_expires: float | None = None
     certificates: tuple[SigningKey, ...] = ()
+    trusted_subjects: tuple[TrustedSubject, ...] = ()
     federated_credentials: tuple[FederatedCredential, ...] = ()
     aadsts: int | None = None
     aadsts_resource: str | None = None
+
+
+@dataclass
+class ManagedIdentity(ServicePrincipal):
+    """A service principal that Azure itself keeps the keys of, for a machine or app."""
+
+    resource_id: str = ""
 
 
 class Directory:

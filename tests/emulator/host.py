@@ -1,4 +1,4 @@
-"""One event loop in one daemon thread, which serves any number of TLS ports on loopback."""
+"""One event loop in one daemon thread, which serves any number of ports on loopback."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ class Host:
         """Start the thread."""
         self._thread.start()
 
-    def serve(self, app: web.Application, context: ssl.SSLContext) -> str:
-        """Serve an application on a new port; its address, `https://localhost:PORT`."""
+    def serve(self, app: web.Application, context: ssl.SSLContext | None) -> str:
+        """Serve an application on a new port; its address, `https://localhost:PORT`.
+
+        Without a TLS context it is plain http.
+        """
         return self._call(self._serve(app, context))
 
     def stop(self) -> None:
@@ -51,14 +54,15 @@ class Host:
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_START_TIMEOUT)
 
-    async def _serve(self, app: web.Application, context: ssl.SSLContext) -> str:
+    async def _serve(self, app: web.Application, context: ssl.SSLContext | None) -> str:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.0)
         await runner.setup()
         self._runners.append(runner)
         sockets = loopback_sockets()
         for listener in sockets:
             await web.SockSite(runner, listener, ssl_context=context, backlog=512).start()
-        return f"https://localhost:{sockets[0].getsockname()[1]}"
+        scheme = "http" if context is None else "https"
+        return f"{scheme}://localhost:{sockets[0].getsockname()[1]}"
 
     async def _shut_down(self) -> None:
         for runner in self._runners:

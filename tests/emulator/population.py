@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .certificates import SigningKey
-from .directory import FederatedCredential
+from .directory import FederatedCredential, TrustedSubject
 
 if TYPE_CHECKING:
     from .azure import Emulator
@@ -32,7 +33,15 @@ MFA_AT_ARM = "ann@managed.example"
 SERVICE_PRINCIPAL = "00001111-aaaa-2222-bbbb-3333cccc4444"
 CERTIFICATE_PRINCIPAL = "11112222-bbbb-3333-cccc-4444dddd5555"
 CERTIFICATE_KEY = SigningKey("deploy-certificate.emulator")
+EXPIRED_KEY = SigningKey("deploy-expired.emulator", not_after=datetime(2021, 1, 1))
+UNREGISTERED_KEY = SigningKey("unregistered.emulator")
 WORKLOAD_PRINCIPAL = "22223333-cccc-4444-dddd-5555eeee6666"
+SUBJECT_PRINCIPAL = "33334444-dddd-5555-eeee-6666ffff7777"
+SUBJECT_AUTHORITY = SigningKey("Emulated certificate authority")
+SUBJECT_KEY = SigningKey("deploy-subject.emulator", issuer=SUBJECT_AUTHORITY)
+
+SYSTEM_IDENTITY = "44445555-eeee-6666-ffff-7777aaaa8888"
+USER_IDENTITY = "55556666-ffff-7777-aaaa-8888bbbb9999"
 
 
 def populate(azure: Emulator) -> None:
@@ -40,6 +49,7 @@ def populate(azure: Emulator) -> None:
     _federations(azure)
     _users(azure)
     _service_principals(azure)
+    _managed_identities(azure)
     _clusters(azure)
 
 
@@ -81,12 +91,24 @@ def _users(azure: Emulator) -> None:
 def _service_principals(azure: Emulator) -> None:
     azure.add_service_principal(SECRET, client_id=SERVICE_PRINCIPAL, name="deploy")
     azure.add_service_principal(
-        client_id=CERTIFICATE_PRINCIPAL, name="deploy-certificate", certificates=(CERTIFICATE_KEY,)
+        client_id=CERTIFICATE_PRINCIPAL,
+        name="deploy-certificate",
+        certificates=(CERTIFICATE_KEY, EXPIRED_KEY),
+    )
+    azure.add_service_principal(
+        client_id=SUBJECT_PRINCIPAL,
+        name="deploy-subject",
+        trusted_subjects=(TrustedSubject(SUBJECT_KEY.name, SUBJECT_AUTHORITY),),
     )
     trust = FederatedCredential(azure.oidc.issuer, azure.oidc.subject)
     azure.add_service_principal(
         client_id=WORKLOAD_PRINCIPAL, name="deploy-workload", federated_credentials=(trust,)
     )
+
+
+def _managed_identities(azure: Emulator) -> None:
+    azure.managed_identity.assign_system(SYSTEM_IDENTITY)
+    azure.managed_identity.assign_user("deploy-identity", USER_IDENTITY)
 
 
 def _clusters(azure: Emulator) -> None:

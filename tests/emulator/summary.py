@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .azure import Emulator
+from .directory import ManagedIdentity
 
 
 def write(azure: Emulator, directory: Path) -> Path:
@@ -44,12 +45,23 @@ def _summary(azure: Emulator, directory: Path) -> dict[str, Any]:
             }
             for cluster in azure.clusters.values()
         ],
+        "managed_identity": {
+            "client_ids": [identity.client_id for identity in _managed_identities(azure)],
+            "imds": azure.managed_identity.imds_environment(),
+            "app_service": azure.managed_identity.app_service_environment(),
+            "arc": azure.managed_identity.arc_environment(),
+        },
         "oidc": {
             "issuer": azure.oidc.issuer,
             "github": azure.oidc.github_environment(),
             "pipelines": azure.oidc.pipelines_environment(),
         },
     }
+
+
+def _managed_identities(azure: Emulator) -> list[ManagedIdentity]:
+    system, users = azure.managed_identity.system_assigned, azure.managed_identity.user_assigned
+    return [*([system] if system else []), *users]
 
 
 def _service_principals(azure: Emulator, directory: Path) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .clock import Clock
 
-SERVICES = ("entra", "adfs", "arm", "apiserver")
+SERVICES = ("entra", "adfs", "arm", "apiserver", "identity")
 RECORD: ContextVar[Request] = ContextVar("emulator.record")
 _SECRET_HEADERS = ("authorization", "cookie", "x-identity-header")
 

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from xml.sax.saxutils import escape
 
 import jwt
+import msal
 import pytest
 import requests
 import yaml
@@ -680,6 +681,96 @@ def test_a_certificate_assertion_has_to_be_signed(client: Client) -> None:
     assert aadsts(by_assertion(client, population.CERTIFICATE_PRINCIPAL, forged)) == 700027
 
 
+def test_a_certificate_is_registered_by_subject_and_issuer(client: Client) -> None:
+    def assertion(key: SigningKey, chain: list[SigningKey], **header: Any) -> str:
+        x5c = [base64.b64encode(key.certificate_der).decode() for key in chain]
+        header = {"x5t": key.thumbprint, "x5c": x5c, **header}
+        names = {"iss": population.SUBJECT_PRINCIPAL, "sub": population.SUBJECT_PRINCIPAL}
+        return certificate_assertion(client, key=key, headers=header, **names)
+
+    def answer(assertion: str) -> requests.Response:
+        return by_assertion(client, population.SUBJECT_PRINCIPAL, assertion)
+
+    good, authority = population.SUBJECT_KEY, population.SUBJECT_AUTHORITY
+    renewed = replace(good, not_after=datetime(2044, 1, 1))
+    assert renewed.thumbprint != good.thumbprint
+    for key, chain in ((good, [good]), (good, [good, authority]), (renewed, [renewed])):
+        assert answer(assertion(key, chain)).status_code == 200
+    other_subject = SigningKey("other.emulator", issuer=authority)
+    other_issuer = replace(good, issuer=SigningKey(authority.name, not_after=datetime(2040, 1, 1)))
+    expired = replace(good, not_after=datetime(2021, 1, 1))
+    for key, chain, code in (
+        (good, [], 700027),
+        (good, [authority, good], 700027),
+        (other_subject, [other_subject], 700030),
+        (other_issuer, [other_issuer, authority], 700027),
+        (expired, [expired], 1000502),
+    ):
+        assert aadsts(answer(assertion(key, chain))) == code
+    head, body, _ = assertion(good, [good]).split(".")
+    assert aadsts(answer(f"{head}.{body}.{'A' * 342}")) == 700027
+    assert aadsts(answer(assertion(good, [good], x5c="no list"))) == 700027
+
+
+def confidential(client: Client, client_id: str, credential: Any) -> dict[str, Any]:
+    """What msal makes of a credential."""
+    app = msal.ConfidentialClientApplication(
+        client_id,
+        client_credential=credential,
+        authority=f"{client.azure.authority_host}/{TENANT}",
+        instance_discovery=False,
+        http_client=client.http,
+    )
+    answer: dict[str, Any] = app.acquire_token_for_client([f"{AKS_SERVER_ID}/.default"])
+    return answer
+
+
+def test_msal_signs_in_with_certificates_of_every_form(client: Client, tmp_path: Path) -> None:
+    files = client.azure.certificate_files(tmp_path / "certificates")
+    pem = files.pem.read_text(encoding="ascii")
+    encrypted = files.encrypted_pem.read_text(encoding="ascii")
+    subject = files.subject_pem.read_text(encoding="ascii")
+    sha1 = base64.urlsafe_b64decode(DEPLOY_KEY.thumbprint + "=").hex()
+    by_subject = population.SUBJECT_KEY.certificate_pem
+    for client_id, credential in (
+        (population.CERTIFICATE_PRINCIPAL, {"private_key": pem, "public_certificate": pem}),
+        (population.CERTIFICATE_PRINCIPAL, {"private_key": pem, "thumbprint": sha1}),
+        (
+            population.CERTIFICATE_PRINCIPAL,
+            {"private_key": encrypted, "thumbprint": sha1, "passphrase": files.passphrase},
+        ),
+        (population.CERTIFICATE_PRINCIPAL, {"private_key_pfx_path": str(files.pfx)}),
+        (
+            population.CERTIFICATE_PRINCIPAL,
+            {"private_key_pfx_path": str(files.encrypted_pfx), "passphrase": files.passphrase},
+        ),
+        (population.SUBJECT_PRINCIPAL, {"private_key": subject, "public_certificate": by_subject}),
+        (population.SUBJECT_PRINCIPAL, {"private_key": subject, "public_certificate": subject}),
+        (
+            population.SUBJECT_PRINCIPAL,
+            {"private_key_pfx_path": str(files.subject_pfx), "public_certificate": True},
+        ),
+        (population.WORKLOAD_PRINCIPAL, {"client_assertion": client.azure.oidc.issue}),
+    ):
+        answer = confidential(client, client_id, credential)
+        claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+        assert (claims["appid"], claims["idtyp"]) == (client_id, "app")
+
+
+def test_msal_is_told_what_is_wrong_with_a_certificate(client: Client, tmp_path: Path) -> None:
+    files = client.azure.certificate_files(tmp_path)
+    for client_id, path, reason in (
+        (population.CERTIFICATE_PRINCIPAL, files.expired_pfx, "The key used is expired"),
+        (population.CERTIFICATE_PRINCIPAL, files.unregistered_pfx, "The key was not found"),
+        (population.SUBJECT_PRINCIPAL, files.subject_pfx, "The key was not found"),
+    ):
+        answer = confidential(client, client_id, {"private_key_pfx_path": str(path)})
+        assert answer["error_codes"] == [700027]
+        assert reason in answer["error_description"]
+    with pytest.raises(ValueError, match="password"):
+        confidential(client, "x", {"private_key_pfx_path": str(files.encrypted_pfx)})
+
+
 def test_federated_credentials(client: Client) -> None:
     principal, oidc = population.WORKLOAD_PRINCIPAL, client.azure.oidc
     assert by_assertion(client, principal, oidc.issue()).status_code == 200
@@ -707,6 +798,153 @@ def test_github_and_pipelines_hand_out_identity_tokens(client: Client) -> None:
     }
     value = client.http.post(url, headers=headers).json()["oidcToken"]
     assert by_assertion(client, population.WORKLOAD_PRINCIPAL, value).status_code == 200
+
+
+# Managed identities
+
+RESOURCE_ID = (
+    f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg/providers"
+    "/Microsoft.ManagedIdentity/userAssignedIdentities/deploy-identity"
+)
+SOURCES = ("imds", "app_service", "arc")
+
+
+def managed_identity_environment(azure: Emulator, source: str) -> dict[str, str]:
+    variables: dict[str, str] = getattr(azure.managed_identity, f"{source}_environment")()
+    return variables
+
+
+@pytest.fixture(params=SOURCES)
+def source(request: pytest.FixtureRequest, azure: Emulator, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each source of managed identities in turn, with its variables set."""
+    source: str = request.param
+    for name, value in managed_identity_environment(azure, source).items():
+        monkeypatch.setenv(name, value)
+    folders = "msal.managed_identity._supported_arc_platforms_and_their_prefixes"
+    monkeypatch.setattr(folders, {sys.platform: str(azure.managed_identity.arc_tokens)})
+    return source
+
+
+def by_managed_identity(
+    client: Client, resource: str = AKS_SERVER_ID, **identity: str
+) -> dict[str, Any]:
+    """What msal makes of the source that the environment names."""
+    who = msal.UserAssignedManagedIdentity(**identity) if identity else None
+    identity_client = msal.ManagedIdentityClient(
+        who or msal.SystemAssignedManagedIdentity(), http_client=client.http
+    )
+    answer: dict[str, Any] = identity_client.acquire_token_for_client(resource=resource)
+    return answer
+
+
+def test_msal_finds_every_managed_identity(client: Client, source: str) -> None:
+    host = client.azure.managed_identity
+    (user,) = host.user_assigned
+    for selector, client_id in (
+        ({}, population.SYSTEM_IDENTITY),
+        ({"client_id": population.USER_IDENTITY}, population.USER_IDENTITY),
+        ({"object_id": user.object_id}, population.USER_IDENTITY),
+        ({"resource_id": RESOURCE_ID.upper()}, population.USER_IDENTITY),
+    ):
+        answer = by_managed_identity(client, **selector)
+        token = answer["access_token"]
+        assert 3590 < answer["expires_in"] <= 3600
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert (claims["aud"], claims["appid"]) == (AKS_SERVER_ID, client_id)
+        assert (claims["idtyp"], claims["tid"]) == ("app", TENANT)
+        assert client.kubernetes("aks-exec", "/version", token).status_code == 200
+        last = [r for r in client.azure.requests if r.service == "identity"][-1]
+        assert (last.client_id, last.resource) == (client_id, AKS_SERVER_ID)
+    token = by_managed_identity(client, client.azure.arm_audience)["access_token"]
+    assert client.arm("/subscriptions", token).status_code == 200
+    assert list(host.arc_tokens.glob("*")) == []
+
+
+def test_msal_is_told_why_there_is_no_token(client: Client, source: str) -> None:
+    absent = by_managed_identity(client, client_id=str(uuid.uuid4()))
+    no_resource = by_managed_identity(client, "api://other")
+    client.azure.managed_identity.system_assigned = None
+    client.azure.managed_identity.user_assigned.clear()
+    nobody = by_managed_identity(client)
+    descriptions = [answer["error_description"] for answer in (absent, no_resource, nobody)]
+    if source == "app_service":
+        assert descriptions == [
+            "400, No User Assigned or Delegated Managed Identity found for specified "
+            "ClientId/ResourceId/PrincipalId.",
+            "500, An unexpected error occured while fetching the AAD Token.",
+            "400, No Managed Identity found for specified ClientId/ResourceId/PrincipalId.",
+        ]
+    else:
+        assert "Identity not found" in descriptions[0] and "Identity not found" in descriptions[2]
+        assert "AADSTS500011: The resource principal named api://other" in descriptions[1]
+
+
+def test_a_virtual_machine_without_a_system_identity_takes_its_only_other_one(
+    client: Client,
+) -> None:
+    host = client.azure.managed_identity
+    url = f"{host.address}/metadata/identity/oauth2/token"
+    query = {"api-version": "2018-02-01", "resource": AKS_SERVER_ID}
+    host.system_assigned = None
+    answer = client.http.get(url, params=query, headers={"Metadata": "true"}).json()
+    assert answer["client_id"] == population.USER_IDENTITY
+    assert all(isinstance(value, str) for value in answer.values())
+    host.assign_user("second")
+    answer = client.http.get(url, params=query, headers={"Metadata": "true"}).json()
+    assert answer["error_description"].startswith("Multiple user assigned identities exist")
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_managed_identity_requests_need_header_version_and_resource(
+    client: Client, source: str
+) -> None:
+    variables = managed_identity_environment(client.azure, source)
+    url = variables.get("IDENTITY_ENDPOINT") or (
+        f"{variables['AZURE_POD_IDENTITY_AUTHORITY_HOST']}/metadata/identity/oauth2/token"
+    )
+    header = {"Metadata": "true"}
+    if source == "app_service":
+        header = {"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"]}
+    query = {"api-version": "2019-08-01", "resource": AKS_SERVER_ID}
+
+    def status(query: dict[str, str], header: dict[str, str]) -> int:
+        return client.http.get(url, params=query, headers=header).status_code
+
+    assert status(query, header) == (401 if source == "arc" else 200)
+    assert status(query, {}) == (401 if source == "app_service" else 400)
+    assert status(query, dict.fromkeys(header, "wrong")) == status(query, {})
+    assert status({"resource": AKS_SERVER_ID}, header) == 400
+    assert status({"api-version": "2019-08-01"}, header) == 400
+    assert status({**query, "api-version": "2017-09-01"}, header) == 400
+    assert variables.get("IDENTITY_HEADER", "no secret") not in repr(client.azure.requests)
+
+
+def test_an_arc_secret_lies_in_a_file_and_serves_once(client: Client) -> None:
+    url = client.azure.managed_identity.arc_environment()["IDENTITY_ENDPOINT"]
+    query = {"api-version": "2020-06-01", "resource": AKS_SERVER_ID}
+
+    def ask(**headers: str) -> requests.Response:
+        return client.http.get(url, params=query, headers={"Metadata": "true", **headers})
+
+    challenge = ask()
+    assert challenge.json()["error_description"] == "Missing Basic Authorization header"
+    realm = challenge.headers["WWW-Authenticate"].removeprefix("Basic realm=")
+    secret = Path(realm).read_text(encoding="ascii")
+    assert ask(Authorization="Basic guessed").status_code == 401
+    assert ask(Authorization=f"Basic {secret}").status_code == 200
+    assert ask(Authorization=f"Basic {secret}").status_code == 401
+    assert not Path(realm).exists()
+
+
+def test_managed_identities_have_faults_and_lifetimes_too(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in client.azure.managed_identity.imds_environment().items():
+        monkeypatch.setenv(name, value)
+    client.azure.fail("identity", "/metadata/", status=410, body='{"error": "gone"}')
+    assert by_managed_identity(client)["error"] == "gone"
+    client.azure.token_lifetime = 600
+    assert by_managed_identity(client)["expires_in"] == 600
 
 
 # ARM
@@ -892,6 +1130,7 @@ def test_it_listens_on_loopback_only(azure: Emulator) -> None:
     addresses += [federation.address for federation in azure.federations.values()]
     assert all(address.startswith("https://localhost:") for address in addresses)
     assert len(set(addresses)) == len(addresses)
+    assert azure.managed_identity.address.startswith("http://localhost:")
 
 
 # The program

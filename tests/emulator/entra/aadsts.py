@@ -165,6 +165,10 @@ CODES: dict[int, Aadsts] = {
         "The certificate with identifier used to sign the client assertion is not registered on "
         "application, or the assertion is not valid. [Reason - {detail}]"
     ),
+    700030: _client(
+        "Invalid certificate - subject name in certificate is not authorized. "
+        "SubjectNames/SubjectAlternativeNames (up to 10) in token certificate are: {detail}."
+    ),
     700082: _grant(
         "The refresh token has expired due to inactivity. The token was issued on {detail} and was "
         "inactive for 90.00:00:00.",
@@ -181,6 +185,9 @@ CODES: dict[int, Aadsts] = {
     ),
     900144: _request("The request body must contain the following parameter: '{detail}'."),
     900561: _request("The endpoint only accepts POST requests. Received a GET request."),
+    1000502: _client(
+        "The provided certificate is not within its specified validity window. {detail}"
+    ),
     1002012: Aadsts(
         "invalid_scope",
         "The provided value for scope {detail} is not valid. Client credential flows must have a "
@@ -234,14 +241,12 @@ def refusal(error: TokenRefused, authority: str, now: float, correlation: str) -
         now: seconds since the epoch.
         correlation: the request's client-request-id, or a new GUID.
     """
-    known = CODES.get(error.code, _grant("An error of the emulator's test: {detail}."))
-    timestamp = datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")
+    known = _known(error)
+    timestamp = _timestamp(now)
     trace = str(uuid.uuid4())
-    message = known.message.format_map(_Words({"now": timestamp, **error.words}))
     body: dict[str, Any] = {
         "error": known.error,
-        "error_description": f"AADSTS{error.code}: {message} Trace ID: {trace} "
-        f"Correlation ID: {correlation} Timestamp: {timestamp}",
+        "error_description": refusal_message(error, now, correlation, trace),
         "error_codes": [error.code],
         "timestamp": timestamp,
         "trace_id": trace,
@@ -254,3 +259,23 @@ def refusal(error: TokenRefused, authority: str, now: float, correlation: str) -
         policies = {"essential": True, "values": [str(uuid.uuid4())]}
         body["claims"] = json.dumps({"access_token": {"capolids": policies}})
     return web.json_response(body, status=known.status, headers={"Cache-Control": "no-store"})
+
+
+def refusal_message(
+    error: TokenRefused, now: float, correlation: str, trace: str | None = None
+) -> str:
+    """The text of a refusal; the arguments are those of `refusal`, trace is a new GUID or given."""
+    timestamp = _timestamp(now)
+    message = _known(error).message.format_map(_Words({"now": timestamp, **error.words}))
+    return (
+        f"AADSTS{error.code}: {message} Trace ID: {trace or uuid.uuid4()} "
+        f"Correlation ID: {correlation} Timestamp: {timestamp}"
+    )
+
+
+def _known(error: TokenRefused) -> Aadsts:
+    return CODES.get(error.code, _grant("An error of the emulator's test: {detail}."))
+
+
+def _timestamp(now: float) -> str:
+    return datetime.fromtimestamp(now, timezone.utc).strftime("%Y-%m-%d %H:%M:%SZ")

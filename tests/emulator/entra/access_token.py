@@ -12,7 +12,7 @@ import jwt
 
 from ..certificates import SigningKey
 from ..clock import Clock
-from ..directory import ServicePrincipal, User
+from ..directory import ManagedIdentity, ServicePrincipal, User
 
 Principal = User | ServicePrincipal
 
@@ -62,7 +62,7 @@ class TokenIssuer:
             "tid": tenant,
             "uti": uuid.uuid4().hex,
             "ver": "1.0",
-            **(_user_claims(principal) if isinstance(principal, User) else _app_claims()),
+            **(_user_claims(principal) if isinstance(principal, User) else _app_claims(principal)),
         }
         return AccessToken(self.sign(claims), audience, now, self.lifetime)
 
@@ -125,7 +125,9 @@ def _user_claims(user: User) -> dict[str, Any]:
     }
 
 
-def _app_claims() -> dict[str, Any]:
+def _app_claims(principal: ServicePrincipal) -> dict[str, Any]:
+    if isinstance(principal, ManagedIdentity):
+        return {"idtyp": "app", "appidacr": "2", "xms_mirid": principal.resource_id}
     return {"idtyp": "app", "appidacr": "1"}
 
 

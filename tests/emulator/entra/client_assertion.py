@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+from datetime import datetime, timezone
 from typing import Any
 
 import jwt
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.x509.oid import NameOID
 
-from ..certificates import SigningKey
+from ..certificates import SigningKey, thumbprint
 from ..directory import ServicePrincipal
 from ..oidc import OidcIssuer
 from .aadsts import TokenRefused
@@ -36,7 +43,7 @@ def authenticate(
         now: seconds since the epoch.
 
     Raises:
-        TokenRefused: 700021 to 700027, 700211 to 700213.
+        TokenRefused: 700024 to 700030, 700211 to 700213, 1000502.
     """
     try:
         header = jwt.get_unverified_header(assertion)
@@ -44,25 +51,81 @@ def authenticate(
     except jwt.InvalidTokenError as error:
         raise TokenRefused(700027, detail=str(error)) from error
     if claims.get("iss") == client.client_id:
-        _check_certificate(client, assertion, header, claims, audiences)
+        _check_signer(client, assertion, header, now)
+        _check_claims(client, claims, audiences)
     else:
         _check_federated(client, assertion, claims, oidc)
     _check_time(claims, now)
 
 
-def _check_certificate(
-    client: ServicePrincipal,
-    assertion: str,
-    header: dict[str, Any],
-    claims: dict[str, Any],
-    audiences: set[str],
+def _check_signer(
+    client: ServicePrincipal, assertion: str, header: dict[str, Any], now: float
 ) -> None:
+    """Check the signature by a certificate that is registered by thumbprint or by subject."""
     for key in client.certificates:
-        if _names(header, key):
-            _check_signature(assertion, key)
-            break
-    else:
+        if _names(header, key.certificate):
+            detail = f"The key used is expired., Found key '{_validity(key.certificate)}'"
+            _check_validity(key.certificate, now, TokenRefused(700027, detail=detail))
+            _check_signature(assertion, key.private_key.public_key())
+            return
+    if not client.trusted_subjects or not header.get("x5c"):
         raise TokenRefused(700027, detail="The key was not found.")
+    _check_subject(client, assertion, header, now)
+
+
+def _check_subject(
+    client: ServicePrincipal, assertion: str, header: dict[str, Any], now: float
+) -> None:
+    """Subject name and issuer authentication: `x5c` brings the certificate along, leaf first."""
+    certificate = _leaf(header)
+    if not _names(header, certificate):
+        raise TokenRefused(700027, detail="The thumbprint is not that of the x5c certificate.")
+    names = _subject_names(certificate)
+    trusted = [trust for trust in client.trusted_subjects if trust.subject in names]
+    if not trusted:
+        raise TokenRefused(700030, detail=", ".join(f"'{name}'" for name in names[:10]))
+    if not any(_is_issued_by(certificate, trust.issuer) for trust in trusted):
+        raise TokenRefused(700027, detail="The issuer of the certificate is not trusted.")
+    expired = TokenRefused(1000502, detail=f"Certificate: '{_validity(certificate)}'")
+    _check_validity(certificate, now, expired)
+    public_key = certificate.public_key()
+    assert isinstance(public_key, RSAPublicKey)  # no other is issued here
+    _check_signature(assertion, public_key)
+
+
+def _leaf(header: dict[str, Any]) -> x509.Certificate:
+    try:
+        # msal leaves the line breaks of PEM in it.
+        return x509.load_der_x509_certificate(base64.b64decode(header["x5c"][0]))
+    except (TypeError, LookupError, ValueError) as error:
+        raise TokenRefused(700027, detail="The x5c is not understood.") from error
+
+
+def _subject_names(certificate: x509.Certificate) -> list[str]:
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return [str(name.value) for name in names]
+
+
+def _is_issued_by(certificate: x509.Certificate, issuer: SigningKey) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer.certificate)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
+def _check_validity(certificate: x509.Certificate, now: float, refused: TokenRefused) -> None:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    if not begins <= datetime.fromtimestamp(now, timezone.utc) < ends:
+        raise refused
+
+
+def _validity(certificate: x509.Certificate) -> str:
+    begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return f"Start={begins:%m/%d/%Y %H:%M:%S}, End={ends:%m/%d/%Y %H:%M:%S}"
+
+
+def _check_claims(client: ServicePrincipal, claims: dict[str, Any], audiences: set[str]) -> None:
     if claims.get("sub") != client.client_id:
         raise TokenRefused(700027, detail="The subject is not the client.")
     if claims.get("aud") not in audiences:
@@ -71,10 +134,12 @@ def _check_certificate(
         raise TokenRefused(700027, detail="The jti is missing.")
 
 
-def _names(header: dict[str, Any], key: SigningKey) -> bool:
-    """Whether a header names a key by its thumbprint; msal pads what RFC 7515 does not."""
+def _names(header: dict[str, Any], certificate: x509.Certificate) -> bool:
+    """Whether a header has a certificate's thumbprint; msal pads what RFC 7515 does not."""
     sha1, sha256 = (str(header.get(name, "")).rstrip("=") for name in ("x5t", "x5t#S256"))
-    return sha1 == key.thumbprint or sha256 == key.thumbprint_sha256
+    return sha1 == thumbprint(certificate, hashes.SHA1()) or sha256 == thumbprint(
+        certificate, hashes.SHA256()
+    )
 
 
 def _check_federated(
@@ -89,14 +154,14 @@ def _check_federated(
         raise TokenRefused(700213, detail=subject)
     if audience not in [trust.audience for trust in trusted]:
         raise TokenRefused(700212, detail=audience)
-    _check_signature(assertion, oidc.key)
+    _check_signature(assertion, oidc.key.private_key.public_key())
 
 
-def _check_signature(assertion: str, key: SigningKey) -> None:
+def _check_signature(assertion: str, key: RSAPublicKey) -> None:
     try:
         jwt.decode(
             assertion,
-            key.private_key.public_key(),
+            key,
             algorithms=["RS256", "PS256"],
             options=_UNCHECKED,
         )
