@@ -124,7 +124,7 @@ def _pip(*words: str) -> None:
 
 
 def _install_python_libraries(folder: Path) -> None:
-    _pip("install", "--target", str(folder), *_PYTHON_LIBRARIES)
+    _pip("install", "--no-warn-conflicts", "--target", str(folder), *_PYTHON_LIBRARIES)
 
 
 def _install_javascript_library(folder: Path) -> None:
@@ -181,8 +181,9 @@ def _try(programs: Path, version: str) -> None:
 
 
 def main() -> None:
-    kubectls = [partial(_folder, version) for version in _USED]
-    for fetch in (*kubectls, python_libraries, javascript_library, kubelogin):
+    used: list[Callable[[], Path]] = [partial(_folder, version) for version in _USED]
+    used += [python_libraries, javascript_library, kubelogin]
+    for fetch in used:
         try:
             fetch()
         except pytest.skip.Exception as reason:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import UsageError
 
@@ -42,12 +43,31 @@ def strip_line_end(secret: str) -> str:
     return secret.removesuffix("\n").removesuffix("\r")
 
 
-def command_line(program: str, options: Mapping[str, str | bool | None]) -> str:
-    """A command as a person types it; options that are not given (None, False, "") are left out."""
+def parse_provider_options(pairs: Sequence[str] | None) -> dict[str, str]:
+    """KEY=VALUE pairs as a mapping; UsageError for what is none."""
+    options = {}
+    for pair in pairs or ():
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise UsageError(
+                f"--provider-option {pair!r} is not KEY=VALUE",
+                remedy="Give one option at a time, like --provider-option region=west.",
+            )
+        options[key] = value
+    return options
+
+
+def command_line(program: str, options: Mapping[str, Any]) -> str:
+    """A command as a person types it.
+
+    options: option -> value, True for one without a value, a list for one that is repeated; what is
+    not given (None, False, "") is left out.
+    """
     words = [program]
     for option, value in options.items():
-        if value:
-            words.append(option)
-        if value and value is not True:
-            words.append(shlex.quote(value))
+        for each in value if isinstance(value, list) else [value]:
+            if each:
+                words.append(option)
+            if each and each is not True:
+                words.append(shlex.quote(each))
     return " ".join(words)

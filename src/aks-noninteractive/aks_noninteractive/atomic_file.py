@@ -8,12 +8,15 @@ import stat
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Put content in the place of path, keeping the owner of the file that was there.
+def replace_file(
+    path: Path, content: bytes, *, mode: int = 0o600, keep_owner: bool = False
+) -> None:
+    """Put content in the place of path.
 
-    mode: permissions of the new file. The caller keeps others from writing the same path meanwhile:
-    the new file's name is always the same, so that what a killed process left behind is found and
-    removed here. Raises OSError; then path is as it was.
+    mode: permissions of the new file. keep_owner: it belongs to whom the old one belonged. The
+    caller keeps others from writing the same path meanwhile: the new file's name is always the
+    same, so that what a killed process left behind is found and removed here. Raises OSError; then
+    path is as it was.
     """
     new = path.with_name(f".{path.name}.aks-noninteractive.new")
     new.unlink(missing_ok=True)
@@ -21,7 +24,8 @@ def replace_file(path: Path, content: bytes, *, mode: int = 0o600) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             if hasattr(os, "fchmod"):
-                _keep_owner(file.fileno(), path)
+                if keep_owner:
+                    _keep_owner(file.fileno(), path)
                 os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from .arguments import (
     STANDARD_STREAM,
     check_subscription_id,
     command_line,
+    parse_provider_options,
     read_skeleton,
     strip_line_end,
 )
@@ -25,7 +27,7 @@ from .errors import AksAuthError, DependencyError, UsageError
 
 if TYPE_CHECKING:
     from .clouds import Cloud
-    from .providers import Surroundings
+    from .providers.base import IdentityOptions, SignInContext
     from .sequence import SignIn
 
 PROGRAM = "azaksauth"
@@ -106,7 +108,7 @@ def _get_credentials(words: list[str]) -> dict[str, Any] | None:
 
     options = _identity_options(parsed)
     cloud = _cloud(parsed)
-    sign_in = SignIn(resolve(options, _surroundings(cloud, parsed.subscription)), options)
+    sign_in = SignIn(resolve(options, _context(cloud, options, parsed.subscription)))
     output = Output(
         path=None if parsed.file == STANDARD_STREAM else kubeconfig_path(parsed.file, os.environ),
         format=parsed.format,
@@ -132,15 +134,21 @@ def _check_cluster_arguments(parsed: argparse.Namespace) -> None:
     check_subscription_id(parsed.subscription)
 
 
-def _identity_options(parsed: argparse.Namespace) -> Any:
+def _identity_options(parsed: argparse.Namespace) -> IdentityOptions:
     from .providers.base import IdentityOptions
 
+    secrets = ("password", "client_secret", "client_cert_password")
     return IdentityOptions(
         login=parsed.login,
         username=parsed.username,
-        password=_expand_file(parsed.password, "--password"),
-        tenant=parsed.tenant or environment.first_of(os.environ, environment.TENANT),
+        tenant=parsed.tenant,
         client_id=parsed.client_id,
+        client_certificate=parsed.client_certificate,
+        federated_token_file=parsed.federated_token_file,
+        identity_resource=parsed.identity_resource,
+        service_connection_id=parsed.service_connection_id,
+        provider_options=parse_provider_options(parsed.provider_option),
+        **{name: _expand_file(getattr(parsed, name), name) for name in secrets},
     )
 
 
@@ -148,26 +156,32 @@ def _cloud(parsed: argparse.Namespace) -> Cloud:
     from .clouds import PUBLIC_CLOUD, cloud_named
 
     cloud = cloud_named(parsed.environment) if parsed.environment else PUBLIC_CLOUD
-    return cloud.with_hosts(parsed.authority_host, parsed.resource_manager)
+    host = parsed.authority_host
+    if not host and not parsed.environment:
+        host = os.environ.get(environment.AUTHORITY_HOST)
+    return cloud.with_hosts(host, parsed.resource_manager)
 
 
-def _surroundings(cloud: Cloud, subscription: str | None) -> Surroundings:
+def _context(cloud: Cloud, options: IdentityOptions, subscription: str | None) -> SignInContext:
     from .entra.http import HttpClient
     from .exec_plugin.az_profile import config_directory
-    from .providers import Surroundings
     from .providers.azurecli import AzureCliProvider
     from .providers.base import SignInContext
 
     http = HttpClient(verify=not os.environ.get(environment.DISABLE_VERIFICATION))
-    context = SignInContext(http, cloud, time.time)
-    return Surroundings(
-        context=context,
-        environ=os.environ,
-        az_login=lambda: AzureCliProvider(
-            context, directory=config_directory(os.environ), subscription=subscription
-        ),
+    context = SignInContext(
+        http,
+        cloud,
+        time.time,
+        os.environ,
         ask_password=getpass.getpass if sys.stdin.isatty() else None,
     )
+
+    def az_login() -> AzureCliProvider:
+        directory = config_directory(os.environ)
+        return AzureCliProvider(options, context, directory=directory, subscription=subscription)
+
+    return replace(context, az_login=az_login)
 
 
 def _fetch_skeleton(parsed: argparse.Namespace, cloud: Cloud, sign_in: SignIn) -> bytes:
@@ -186,15 +200,16 @@ def _fetch_skeleton(parsed: argparse.Namespace, cloud: Cloud, sign_in: SignIn) -
 
 def _given_options(
     parser: argparse.ArgumentParser, parsed: argparse.Namespace
-) -> Mapping[str, str | bool | None]:
-    """The options as they were given, for a person to repeat; a password only as @FILE."""
+) -> Mapping[str, Any]:
+    """The options as they were given, for a person to repeat; a secret only as @FILE."""
     options = {
         f"--{name.replace('_', '-')}": value
         for name, value in vars(parsed).items()
         if value != parser.get_default(name) and name not in ("verbose", "debug")
     }
-    if not options.get("--password", "").startswith("@"):
-        options.pop("--password", None)
+    for secret in ("--password", "--client-secret", "--client-cert-password"):
+        if not options.get(secret, "").startswith("@"):
+            options.pop(secret, None)
     return options
 
 
@@ -229,20 +244,20 @@ def _log_out(words: list[str]) -> dict[str, Any]:
     return log_out(kubeconfig_path(parsed.file, os.environ), parsed.context)
 
 
-def _expand_file(value: str | None, option: str) -> str | None:
+def _expand_file(value: str | None, name: str) -> str | None:
     """The content of FILE for a value @FILE, of standard input for @-, as az has it."""
     if value is None or not value.startswith("@"):
         return value
-    name = value[1:]
+    path = value[1:]
     try:
-        if name == STANDARD_STREAM:
+        if path == STANDARD_STREAM:
             content = sys.stdin.read()
         else:
-            with open(name, encoding="utf-8-sig", newline="") as file:
+            with open(path, encoding="utf-8-sig", newline="") as file:
                 content = file.read()
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"the file of {option} @{name} cannot be read: "
+            f"the file of --{name.replace('_', '-')} @{path} cannot be read: "
             f"{getattr(error, 'strerror', None) or 'it is not text in UTF-8'}",
             remedy="A value that begins with @ is the name of a file.",
         ) from None
@@ -338,7 +353,42 @@ def _credentials_parser() -> argparse.ArgumentParser:
         "--tenant", "-t", metavar="ID", help="tenant of the subscription (or AZURE_TENANT_ID)"
     )
     identity.add_argument(
-        "--client-id", metavar="ID", help="public client to sign in to the API server with"
+        "--client-id",
+        metavar="ID",
+        help="application, or user-assigned identity (or AZURE_CLIENT_ID); for users: public "
+        "client to sign in to the API server with",
+    )
+    identity.add_argument(
+        "--client-secret", metavar="@FILE", help="spn: client secret (or AZURE_CLIENT_SECRET)"
+    )
+    identity.add_argument(
+        "--client-certificate",
+        metavar="FILE",
+        help="spn: PEM or PFX with its private key (or AZURE_CLIENT_CERTIFICATE_PATH)",
+    )
+    identity.add_argument(
+        "--client-cert-password",
+        metavar="@FILE",
+        help="spn: its password (or AZURE_CLIENT_CERTIFICATE_PASSWORD)",
+    )
+    identity.add_argument(
+        "--federated-token-file",
+        metavar="FILE",
+        help="workloadidentity: token to exchange (or AZURE_FEDERATED_TOKEN_FILE)",
+    )
+    identity.add_argument(
+        "--identity-resource", metavar="ID", help="msi: resource id of a user-assigned identity"
+    )
+    identity.add_argument(
+        "--service-connection-id",
+        metavar="ID",
+        help="azurepipelines: service connection (or AZURESUBSCRIPTION_SERVICE_CONNECTION_ID)",
+    )
+    identity.add_argument(
+        "--provider-option",
+        action="append",
+        metavar="KEY=VALUE",
+        help="for a login mode of another package; repeatable, not for secrets",
     )
 
     cloud = parser.add_argument_group("cloud")

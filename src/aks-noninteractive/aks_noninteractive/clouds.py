@@ -20,12 +20,24 @@ class Cloud:
     authority_host: base URL of Microsoft Entra, without a slash at the end.
     resource_manager: base URL of Azure Resource Manager, without a slash at the end.
     arm_audience: the resource id that a token for Azure Resource Manager is asked for.
+    exchange_audience: what a token from elsewhere has to be meant for, to be exchanged for one.
     """
 
     name: str
     authority_host: str
     resource_manager: str
     arm_audience: str
+    exchange_audience: str = "api://AzureADTokenExchange"
+
+    @property
+    def is_known(self) -> bool:
+        """One of Azure's own clouds, perhaps with other hosts."""
+        return self.name in KNOWN_CLOUDS
+
+    @property
+    def az_name(self) -> str:
+        """What az calls it."""
+        return _AZ_NAMES.get(self.name, self.name)
 
     def with_hosts(self, authority_host: str | None, resource_manager: str | None) -> Cloud:
         """A copy with other hosts, for a private or emulated cloud.
@@ -41,7 +53,8 @@ class Cloud:
         )
 
 
-# name in kubeconfigs, name in az, authority, Resource Manager, its audience
+# name in kubeconfigs, name in az, authority, Resource Manager, its audience, exchange audience,
+# and how a user realm calls the cloud of a user
 _CLOUDS = (
     (
         "AzurePublicCloud",
@@ -49,6 +62,8 @@ _CLOUDS = (
         "https://login.microsoftonline.com",
         "https://management.azure.com",
         "https://management.core.windows.net/",
+        "api://AzureADTokenExchange",
+        ("microsoftonline.com",),
     ),
     (
         "AzureUSGovernmentCloud",
@@ -56,6 +71,8 @@ _CLOUDS = (
         "https://login.microsoftonline.us",
         "https://management.usgovcloudapi.net",
         "https://management.core.usgovcloudapi.net/",
+        "api://AzureADTokenExchangeUSGov",
+        ("microsoftonline.us",),
     ),
     (
         "AzureChinaCloud",
@@ -63,13 +80,17 @@ _CLOUDS = (
         "https://login.chinacloudapi.cn",
         "https://management.chinacloudapi.cn",
         "https://management.core.chinacloudapi.cn/",
+        "api://AzureADTokenExchangeChina",
+        ("partner.microsoftonline.cn", "chinacloudapi.cn"),
     ),
 )
 KNOWN_CLOUDS = {
-    row[0]: Cloud(name=row[0], authority_host=row[2], resource_manager=row[3], arm_audience=row[4])
-    for row in _CLOUDS
+    name: Cloud(name, authority, resource_manager, arm_audience, exchange_audience)
+    for name, _, authority, resource_manager, arm_audience, exchange_audience, _ in _CLOUDS
 }
+_AZ_NAMES = {row[0]: row[1] for row in _CLOUDS}
 _BY_ANY_NAME = {name.lower(): KNOWN_CLOUDS[row[0]] for row in _CLOUDS for name in row[:2]}
+_BY_INSTANCE = {instance: KNOWN_CLOUDS[row[0]] for row in _CLOUDS for instance in row[6]}
 PUBLIC_CLOUD = KNOWN_CLOUDS["AzurePublicCloud"]
 
 
@@ -95,7 +116,13 @@ def cloud_from_az(
         authority_host=https_base(authority_host, "authority host"),
         resource_manager=https_base(resource_manager, "Resource Manager"),
         arm_audience=arm_audience,
+        exchange_audience=(known or PUBLIC_CLOUD).exchange_audience,
     )
+
+
+def cloud_of_instance(instance: str) -> Cloud | None:
+    """The cloud that a user realm's cloud_instance_name means; None for an unknown one."""
+    return _BY_INSTANCE.get(instance.lower())
 
 
 def https_base(url: str, what: str) -> str:

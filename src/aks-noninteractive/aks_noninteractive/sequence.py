@@ -29,7 +29,7 @@ from .kubeconfig.document import dump
 from .kubeconfig.merge import entries_for, merge
 from .kubeconfig.skeleton import ClusterSkeleton, EntraIntegration, parse_skeleton
 from .kubeconfig.store import update
-from .providers.base import IdentityOptions, TokenProvider
+from .providers.base import TokenProvider
 
 ANY_ORGANIZATION = "organizations"
 
@@ -59,9 +59,8 @@ class Output:
 class SignIn:
     """An identity, prepared in a thread of its own from start() on."""
 
-    def __init__(self, provider: TokenProvider, options: IdentityOptions) -> None:
+    def __init__(self, provider: TokenProvider) -> None:
         self.provider = provider
-        self.options = options
         self._prepared: Future[None] | None = None
 
     def start(self) -> None:
@@ -89,7 +88,7 @@ class SignIn:
 
     def arm_token(self, arm_audience: str) -> AccessToken:
         """A token for Azure Resource Manager (steps 4 and 5)."""
-        tenant = self.options.tenant or ANY_ORGANIZATION
+        tenant = self.provider.tenant or ANY_ORGANIZATION
         return self.token(TokenRequest(arm_audience, tenant, AZURE_CLI_CLIENT_ID, for_arm=True))
 
     def api_server_token(self, entra: EntraIntegration) -> AccessToken:
@@ -104,8 +103,8 @@ class SignIn:
         return self.token(
             TokenRequest(
                 resource=entra.server_id,
-                tenant=entra.tenant_id or self.options.tenant or ANY_ORGANIZATION,
-                client_id=self.options.client_id or entra.client_id,
+                tenant=entra.tenant_id or self.provider.tenant or ANY_ORGANIZATION,
+                client_id=self.provider.options.client_id or entra.client_id,
                 legacy=entra.legacy,
             )
         )
@@ -146,7 +145,7 @@ def get_credentials(
         user_fields: Mapping[str, Any] = exec_user(entry, files.token_file)
         store_token = partial(files.store_login, token, az_profile)
         return _write(skeleton, user_fields, output, identity, store_token)
-    user_fields = _user_fields(skeleton.entra, token, format_name, sign_in.provider.login)
+    user_fields = _user_fields(skeleton.entra, token, format_name, sign_in.provider)
     return _write(skeleton, user_fields, output, identity)
 
 
@@ -161,29 +160,36 @@ def _check_format(provider: TokenProvider, format_name: str) -> None:
             "would start a device-code login",
             remedy="Use --format token, or a user's identity.",
         )
+    if format_name == formats.KUBELOGIN and provider.login not in formats.KUBELOGIN_MODES:
+        raise UsageError(
+            f"kubelogin has no login mode like {provider.login}",
+            remedy="Use --format exec or token.",
+        )
 
 
 def _plugin_entry(
     provider: TokenProvider, entra: EntraIntegration, token: AccessToken, renewal: str
 ) -> PluginEntry:
+    options = provider.options.provider_options
+    fields: dict[str, Any] = {"client_id": token.client_id, **provider.plugin_fields()}
     return PluginEntry(
         login=provider.login,
         tenant_id=token.tenant,
         server_id=entra.server_id,
-        client_id=token.client_id,
         legacy=entra.legacy,
         renewal=renewal,
-        **provider.plugin_fields(),
+        provider_options=tuple(f"{key}={value}" for key, value in options.items()),
+        **fields,
     )
 
 
 def _user_fields(
-    entra: EntraIntegration, token: AccessToken, format_name: str, login: str
+    entra: EntraIntegration, token: AccessToken, format_name: str, provider: TokenProvider
 ) -> Mapping[str, Any]:
     if format_name == formats.TOKEN:
         return formats.token_user(token)
     if format_name == formats.KUBELOGIN:
-        return formats.kubelogin_user(entra, login, token)
+        return formats.kubelogin_user(entra, provider.login, token, provider.plugin_fields())
     if not token.refresh_token:
         raise ResponseError(
             "Entra issued no refresh token, which --format azure needs",

@@ -3,12 +3,15 @@
 import os
 import shutil
 import sys
-import time
 
+from aks_noninteractive.entra import aadsts
 from aks_noninteractive.entra.token_endpoint import AccessToken
+from aks_noninteractive.errors import AuthenticationError
 from aks_noninteractive.exec_plugin import az_profile
 from aks_noninteractive.providers.azurecli import plugin_fields
 from aks_noninteractive.providers.base import TokenProvider
+
+_ASSERTION_EXPIRED = "AADSTS700024"
 
 
 def find_account(cli_ctx):
@@ -28,14 +31,21 @@ def find_account(cli_ctx):
 class AzLoginProvider(TokenProvider):
     """The identity that az is signed in with, asked within az's own process."""
 
-    login = "azurecli"
-    identity = ""
+    name = "azurecli"
 
-    def __init__(self, cli_ctx, account):
+    def __init__(self, options, context, cli_ctx, account):
+        super().__init__(options, context)
         self._cli_ctx = cli_ctx
         self._account = account
         self._directory = os.path.abspath(cli_ctx.config.config_dir)
-        self.identity = account["user"]["name"]
+
+    @property
+    def identity(self):
+        return self._account["user"]["name"]
+
+    @property
+    def tenant(self):
+        return self._account["tenantId"]
 
     @property
     def az_profile(self):
@@ -47,6 +57,7 @@ class AzLoginProvider(TokenProvider):
     def get_token(self, request):
         from azure.cli.core._profile import Profile
         from azure.cli.core.auth.util import resource_to_scopes
+        from azure.cli.core.azclierror import AuthenticationError as AzAuthenticationError
 
         own = self._account["tenantId"]
         where = (
@@ -54,20 +65,30 @@ class AzLoginProvider(TokenProvider):
             if request.tenant and request.tenant != own
             else {"subscription": self._account["id"]}
         )
-        (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
-            scopes=resource_to_scopes(request.resource), **where
-        )
+        try:
+            (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
+                scopes=resource_to_scopes(request.resource), **where
+            )
+        except AzAuthenticationError as error:
+            if _ASSERTION_EXPIRED not in str(error):
+                raise
+            raise AuthenticationError(
+                "az has no token for the cluster: the id token that it signed in with has expired",
+                step=request.step,
+                code=_ASSERTION_EXPIRED,
+                remedy=aadsts.remedy(700024, for_arm=False),
+            ) from None
         expires_on = int(entry["expires_on"])
         return AccessToken(
             token=token,
             expires_on=expires_on,
-            expires_in=max(0, expires_on - int(time.time())),
+            expires_in=max(0, expires_on - int(self.context.clock())),
             tenant=tenant,
             client_id="",
         )
 
 
 def _az_program():
-    """The az of this process: on PATH, else beside its Python."""
-    beside = shutil.which("az", path=os.path.dirname(sys.executable))
-    return os.path.abspath(shutil.which("az") or beside or "az")
+    """The az of this process: beside its Python, else on PATH; "" where it is neither."""
+    found = shutil.which("az", path=os.path.dirname(sys.executable)) or shutil.which("az")
+    return os.path.abspath(found) if found else ""

@@ -3,9 +3,15 @@
 import argparse
 
 from azure.cli.core.commands.parameters import get_enum_type, resource_group_name_type
+from azure.cli.core.decorators import Completer
 
 from aks_noninteractive.kubeconfig.formats import FORMATS
 from aks_noninteractive.providers import LOGINS
+
+
+@Completer
+def _complete_login(cmd, prefix, namespace, **kwargs):  # pylint: disable=unused-argument
+    return [login for login in LOGINS if login.startswith(prefix)]
 
 
 class SubscriptionAction(argparse.Action):  # pylint: disable=too-few-public-methods
@@ -38,11 +44,13 @@ def load_arguments(loader, _):
 
         c.argument(
             "login",
-            arg_type=get_enum_type(LOGINS),
             arg_group="Identity",
-            help="How to sign in. auto takes the first identity that is complete: --username, then "
-            "AAD_LOGIN_METHOD, then a user name and password in the environment, then the az "
-            "login. password asks whether Entra manages the user or federates it.",
+            completer=_complete_login,
+            help=f"How to sign in: {', '.join(LOGINS)}, or a mode of another package. auto, the "
+            "default, takes the first identity that is complete: what an option names, then "
+            "AAD_LOGIN_METHOD, then the environment's, then the az login; in an Azure DevOps job "
+            "the az login comes before the environment. password asks whether Entra manages the "
+            "user or federates it.",
         )
         c.argument(
             "username",
@@ -68,8 +76,49 @@ def load_arguments(loader, _):
         c.argument(
             "client_id",
             arg_group="Identity",
-            help="For users: the public client to sign in to the API server with, instead of the "
-            "one that the cluster names.",
+            help="Application of a service principal or workload identity, or a user-assigned "
+            "identity. Variable: AZURE_CLIENT_ID. For users: the public client to sign in to the "
+            "API server with, instead of the one that the cluster names.",
+        )
+        c.argument(
+            "client_secret",
+            arg_group="Identity",
+            help="Of a service principal. Pass it by the variable AZURE_CLIENT_SECRET or as @FILE.",
+        )
+        c.argument(
+            "client_certificate",
+            arg_group="Identity",
+            help="Of a service principal: path of a PEM or PFX file with its private key. "
+            "Variable: AZURE_CLIENT_CERTIFICATE_PATH.",
+        )
+        c.argument(
+            "client_cert_password",
+            arg_group="Identity",
+            help="Of that file. Variable: AZURE_CLIENT_CERTIFICATE_PASSWORD.",
+        )
+        c.argument(
+            "federated_token_file",
+            arg_group="Identity",
+            help="Token of a workload identity. Variable: AZURE_FEDERATED_TOKEN_FILE.",
+        )
+        c.argument(
+            "identity_resource",
+            arg_group="Identity",
+            help="Resource id of a user-assigned managed identity.",
+        )
+        c.argument(
+            "service_connection_id",
+            options_list=["--service-connection-id", "--connection-id"],
+            arg_group="Identity",
+            help="Of Azure Pipelines, for --login azurepipelines. Variable: "
+            "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID.",
+        )
+        c.argument(
+            "provider_option",
+            action="append",
+            arg_group="Identity",
+            help="KEY=VALUE for a login mode of another package; repeatable. It stands in the "
+            "kubeconfig: no secrets.",
         )
 
         c.argument(

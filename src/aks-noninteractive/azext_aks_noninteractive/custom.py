@@ -6,16 +6,17 @@ az imports this for our own commands only, so the engine is imported at the top.
 import os
 import sys
 import time
+from dataclasses import replace
 
 from azure.cli.core.commands.client_factory import get_mgmt_service_client
 from azure.cli.core.util import should_disable_connection_verify
 from knack.prompting import prompt_pass
 
-from aks_noninteractive import environment
 from aks_noninteractive.arguments import (
     STANDARD_STREAM,
     check_subscription_id,
     command_line,
+    parse_provider_options,
     read_skeleton,
     strip_line_end,
 )
@@ -26,7 +27,7 @@ from aks_noninteractive.errors import UsageError
 from aks_noninteractive.exec_plugin.logout import log_out, log_out_all
 from aks_noninteractive.exec_plugin.token_cache import cache_directory
 from aks_noninteractive.kubeconfig.store import kubeconfig_path
-from aks_noninteractive.providers import Surroundings, resolve
+from aks_noninteractive.providers import resolve
 from aks_noninteractive.providers.base import IdentityOptions, SignInContext
 from aks_noninteractive.sequence import Output, SignIn, get_credentials
 from azext_aks_noninteractive._az_login import AzLoginProvider, find_account
@@ -43,6 +44,13 @@ def get_credentials_noninteractive(
     password=None,
     tenant=None,
     client_id=None,
+    client_secret=None,
+    client_certificate=None,
+    client_cert_password=None,
+    federated_token_file=None,
+    identity_resource=None,
+    service_connection_id=None,
+    provider_option=None,
     output_format=None,
     file=None,
     context_name=None,
@@ -55,21 +63,33 @@ def get_credentials_noninteractive(
     options = IdentityOptions(
         login=login,
         username=username,
-        password=None if password is None else strip_line_end(password),
-        tenant=tenant or environment.first_of(os.environ, environment.TENANT),
+        password=_secret(password),
+        tenant=tenant,
         client_id=client_id,
+        client_secret=_secret(client_secret),
+        client_certificate=client_certificate,
+        client_cert_password=_secret(client_cert_password),
+        federated_token_file=federated_token_file,
+        identity_resource=identity_resource,
+        service_connection_id=service_connection_id,
+        provider_options=parse_provider_options(provider_option),
     )
     account = find_account(cli_ctx)
     subscription = None if skeleton else _subscription(cli_ctx, account)
-    sign_in = SignIn(resolve(options, _surroundings(cli_ctx, account)), options)
+    sign_in = SignIn(resolve(options, _context(cli_ctx, account, options)))
     renewal = {
         "--resource-group": resource_group_name,
         "--name": name,
         "--subscription": subscription,
-        "--login": None if login == "auto" else str(login),
+        "--login": None if login == "auto" else login,
         "--username": username,
         "--tenant": tenant,
         "--client-id": client_id,
+        "--client-certificate": client_certificate,
+        "--federated-token-file": federated_token_file,
+        "--identity-resource": identity_resource,
+        "--service-connection-id": service_connection_id,
+        "--provider-option": provider_option,
         "--format": output_format,
         "--file": file,
         "--context": context_name,
@@ -112,14 +132,22 @@ def _cloud(cli_ctx):
     )
 
 
-def _surroundings(cli_ctx, account):
-    http = HttpClient(verify=not should_disable_connection_verify())
-    return Surroundings(
-        context=SignInContext(http, _cloud(cli_ctx), time.time),
+def _context(cli_ctx, account, options):
+    context = SignInContext(
+        http=HttpClient(verify=not should_disable_connection_verify()),
+        cloud=_cloud(cli_ctx),
+        clock=time.time,
         environ=os.environ,
-        az_login=(lambda: AzLoginProvider(cli_ctx, account)) if account else None,
         ask_password=prompt_pass if sys.stdin.isatty() else None,
     )
+    if not account:
+        return context
+    return replace(context, az_login=lambda: AzLoginProvider(options, context, cli_ctx, account))
+
+
+def _secret(value):
+    """A secret that az may have read from @FILE, where it leaves a carriage return behind."""
+    return None if value is None else strip_line_end(value)
 
 
 def _subscription(cli_ctx, account):

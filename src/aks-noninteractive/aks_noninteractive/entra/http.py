@@ -98,9 +98,9 @@ class HttpClient:
         if not verify:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
-    def get(self, url: str, *, step: str) -> HttpResponse:
+    def get(self, url: str, *, step: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """GET url. Raises NetworkError, or ResponseError for a redirect or too large an answer."""
-        return self._request("GET", url, step, None, {})
+        return self._request("GET", url, step, None, headers or {})
 
     def post(
         self, url: str, body: bytes | Mapping[str, str], *, step: str, headers: Mapping[str, str]

@@ -7,8 +7,9 @@ integration.
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,14 +110,20 @@ def request_token(
     response = http.post(url, form, step=request.step, headers={"Accept": "application/json"})
     if response.status != 200:
         raise refusal(response, request, *(grant[key] for key in _SECRETS if key in grant))
-    return _access_token(response, request, asked_at)
+    answer = response.json_object(request.step)
+    return access_token_of(answer, request, asked_at, response.host)
 
 
 _SECRETS = ("password", "assertion", "refresh_token", "client_secret", "client_assertion")
 
 
-def _access_token(response: HttpResponse, request: TokenRequest, asked_at: float) -> AccessToken:
-    answer = response.json_object(request.step)
+def access_token_of(
+    answer: Mapping[str, Any], request: TokenRequest, asked_at: float, host: str
+) -> AccessToken:
+    """The token in an answer. asked_at: when it was asked for, seconds since the epoch.
+
+    Raises ResponseError where there is none.
+    """
     token, refresh_token = answer.get("access_token"), answer.get("refresh_token") or ""
     try:
         expires_in = int(answer.get("expires_in", ""))
@@ -131,7 +138,7 @@ def _access_token(response: HttpResponse, request: TokenRequest, asked_at: float
         raise ResponseError(
             "the answer holds no access token with a lifetime",
             step=request.step,
-            host=response.host,
+            host=host,
             remedy="Check the authority host; another server may be answering in its place.",
         )
     return AccessToken(
@@ -142,6 +149,16 @@ def _access_token(response: HttpResponse, request: TokenRequest, asked_at: float
         client_id=request.client_id,
         refresh_token=refresh_token,
     )
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """What a JWT says of itself, which nobody has verified; {} for what is no JWT."""
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (IndexError, ValueError, RecursionError):
+        return {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def refusal(response: HttpResponse, request: TokenRequest, *secrets: str) -> AksAuthError:

@@ -38,16 +38,23 @@ class PluginEntry:
     client_id: str = _option("--client-id")
     username: str = _option("--username")
     authority_host: str = _option("--authority-host")
+    environment: str = _option("--environment")
+    client_certificate: str = _option("--client-certificate")
+    federated_token_file: str = _option("--federated-token-file")
+    identity_resource: str = _option("--identity-resource")
+    service_connection_id: str = _option("--service-connection-id")
     account: str = _option("--account")
     az: str = _option("--az")
     azure_config_dir: str = _option("--azure-config-dir")
     renewal: str = _option("--renewal")
     legacy: bool = field(default=False, metadata={"option": "--legacy"})
+    provider_options: tuple[str, ...] = field(default=(), metadata={"option": "--provider-option"})
 
     @property
     def identity(self) -> str:
-        """Whom the token is of: user principal name, account or client id."""
-        return self.username or self.account or self.client_id
+        """Whom the token is of: user principal name, account or client id, as far as is known."""
+        own = self.username or self.account or self.client_id or self.identity_resource
+        return own or self.login
 
     @property
     def file_stem(self) -> str:
@@ -58,9 +65,10 @@ class PluginEntry:
             self.tenant_id,
             self.client_id,
             self.server_id,
-            self.username or self.account,
+            self.username or self.account or self.identity_resource,
             str(self.legacy),
             self.azure_config_dir,
+            *self.provider_options,
         )
         return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:32]
 
@@ -69,8 +77,12 @@ class PluginEntry:
         words: list[str] = []
         for name, option in _OPTIONS.items():
             value = getattr(self, name)
-            if value:
-                words += [option] if value is True else [option, value]
+            if value is True:
+                words.append(option)
+            elif isinstance(value, tuple):
+                words += [word for each in value for word in (option, each)]
+            elif value:
+                words += [option, value]
         return words
 
 
@@ -85,13 +97,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     for name, option in _OPTIONS.items():
         if name == "legacy":
             parser.add_argument(option, action="store_true")
+        elif name == "provider_options":
+            parser.add_argument(option, action="append", default=[], dest=name)
         else:
             parser.add_argument(option, default="")
 
 
 def from_parsed(parsed: argparse.Namespace) -> PluginEntry:
     """The entry out of what a parser with add_options has parsed."""
-    return PluginEntry(**{name: getattr(parsed, name) for name in _OPTIONS})
+    values = {name: getattr(parsed, name) for name in _OPTIONS}
+    return PluginEntry(**{**values, "provider_options": tuple(parsed.provider_options)})
 
 
 def from_arguments(arguments: Sequence[str]) -> PluginEntry:

@@ -15,6 +15,7 @@ except ImportError:
 
 MAGIC = b"aks-noninteractive token 1"
 FLAGS = ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY", "O_NOINHERIT")
+TOKEN = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
 
 # use until, the same in RFC 3339, expiry, stored at, state of az's profile, token
 Fields = tuple[int, bytes, int, int, bytes, bytes]
@@ -34,8 +35,14 @@ def read_fields(path: str) -> Fields | None:
         finally:
             system.close(file)
         magic, until, renewal, expiry, stored, profile, token, end, nothing = lines
-        if (magic, end, nothing) == (MAGIC, b"end", b""):
-            return int(until), renewal, int(expiry), int(stored), profile, token
+        instants = int(until), int(expiry), int(stored)
+        if (
+            (magic, end, nothing) == (MAGIC, b"end", b"")
+            and 0 <= min(instants) <= max(instants) < 1 << 37
+            and not renewal.translate(None, b"0123456789-:TZ")
+            and not token.translate(None, TOKEN)
+        ):
+            return instants[0], renewal, *instants[1:], profile, token
     except (OSError, ValueError):
         pass
     return None

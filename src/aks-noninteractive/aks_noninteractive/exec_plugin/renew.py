@@ -16,17 +16,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import environment
-from ..clouds import PUBLIC_CLOUD
+from ..clouds import PUBLIC_CLOUD, cloud_named
 from ..entra.http import HttpClient
 from ..entra.token_endpoint import AccessToken, TokenRequest, refresh_token_grant, request_token
 from ..errors import AksAuthError, AuthenticationError, NetworkError, UsageError
-from ..providers import Surroundings, resolve
+from ..providers import resolve
 from ..providers.azurecli import AzureCliProvider
 from ..providers.base import IdentityOptions, SignInContext
 from . import az_profile
 from .entry import PluginEntry, from_arguments
 from .quick_path import exec_credential, is_good, read_fields
-from .token_cache import StoredToken, TokenFiles, rfc3339
+from .token_cache import LOCK_TIMEOUT, StoredToken, TokenFiles, rfc3339
 
 _logger = logging.getLogger(__name__)
 
@@ -70,16 +70,24 @@ def renew(
     clock gives seconds since the epoch. Raises AksAuthError, whose text is one line that names the
     identity and the command that signs in again.
     """
-    began = clock()
+    renewal = _Renewal(entry, files, environ, clock)
     try:
-        with files.locked():
-            return _Renewal(entry, files, environ, clock).token(began)
+        living = renewal.living_token()
+        try:
+            # Who still has a token that lives does not wait for somebody else's renewal.
+            with files.locked(0 if living else LOCK_TIMEOUT):
+                return renewal.token()
+        except NetworkError as error:
+            if living is None:
+                raise
+            _logger.info("%s; the token is used until it expires", error)
+            return living
     except AksAuthError as error:
         raise _in_one_line(error, entry) from None
 
 
 class _Renewal:
-    """One renewal, with the lock held."""
+    """One renewal, from when it is found to be due."""
 
     def __init__(
         self,
@@ -90,47 +98,57 @@ class _Renewal:
     ) -> None:
         self._entry = entry
         self._files = files
-        self._environ = environ
         self._clock = clock
+        self._began = clock()
+        self._profile = b""
         verify = not environ.get(environment.DISABLE_VERIFICATION)
-        cloud = replace(PUBLIC_CLOUD, authority_host=entry.authority_host)
-        self._context = SignInContext(HttpClient(verify=verify), cloud, clock)
+        cloud = cloud_named(entry.environment) if entry.environment else PUBLIC_CLOUD
+        self._context = SignInContext(
+            HttpClient(verify=verify),
+            replace(cloud, authority_host=entry.authority_host),
+            clock,
+            environ,
+            az_login=self._az_login,
+        )
         self._request = TokenRequest(
             entry.server_id, entry.tenant_id, entry.client_id, legacy=entry.legacy
         )
 
-    def token(self, began: float) -> StoredToken:
-        """The token, whoever got it; began is when this process started to wait for the lock."""
-        profile = b""
-        if self._entry.azure_config_dir:
-            profile = az_profile.state(self._entry.azure_config_dir)
-            self._account = az_profile.find_account(
-                self._entry.azure_config_dir, self._entry.account, self._entry.tenant_id
-            )
+    def living_token(self) -> StoredToken | None:
+        """What is stored, if it has not expired and is still this identity's to use."""
+        self._read_az_profile()
         stored = self._files.read()
-        if stored and self._is_good(stored, began):
-            if stored.az_profile != profile:  # az's profile changed, but not this account
-                stored = replace(stored, az_profile=profile)
+        return stored if stored and self._clock() < stored.expires_on else None
+
+    def token(self) -> StoredToken:
+        """The token, whoever got it; the lock is held."""
+        self._read_az_profile()
+        stored = self._files.read()
+        if stored and self._is_good(stored):
+            if stored.az_profile != self._profile:  # it changed, but not this account
+                stored = replace(stored, az_profile=self._profile)
                 self._files.write(stored)
             return stored
-        try:
-            token = self._by_refresh_token() or self._by_identity()
-        except NetworkError as error:
-            if stored is None or self._clock() >= stored.expires_on:
-                raise
-            _logger.info("%s; the token is used until it expires", error)
-            return stored
-        fresh = StoredToken.of(token, self._clock(), profile)
+        token = self._by_refresh_token() or self._by_identity()
+        fresh = StoredToken.of(token, self._clock(), self._profile)
         self._files.write(fresh)
         if token.refresh_token:
             self._files.write_refresh_token(token.refresh_token)
         return fresh
 
-    def _is_good(self, stored: StoredToken, began: float) -> bool:
+    def _read_az_profile(self) -> None:
+        """Raises AuthenticationError where az is not signed in as the token's account any more."""
+        entry = self._entry
+        if entry.azure_config_dir:
+            self._profile = az_profile.state(entry.azure_config_dir)
+            self._account = az_profile.find_account(
+                entry.azure_config_dir, entry.account, entry.tenant_id
+            )
+
+    def _is_good(self, stored: StoredToken) -> bool:
         now = self._clock()
-        return now < stored.use_until or (
-            stored.stored_at >= int(began) and now < stored.expires_on
-        )
+        got_meanwhile = stored.stored_at >= int(self._began)
+        return now < stored.use_until or (got_meanwhile and now < stored.expires_on)
 
     def _by_refresh_token(self) -> AccessToken | None:
         refresh_token = self._files.read_refresh_token()
@@ -151,11 +169,8 @@ class _Renewal:
             return None
 
     def _by_identity(self) -> AccessToken:
-        entry = self._entry
-        surroundings = Surroundings(self._context, self._environ, self._az_login, ask_password=None)
-        options = IdentityOptions(login=entry.login, username=entry.username or None)
         try:
-            provider = resolve(options, surroundings)
+            provider = resolve(self._options(), self._context)
         except UsageError as error:
             raise self._refresh_error or AuthenticationError(
                 f"it has expired, there is no refresh token, and {error.message}"
@@ -170,10 +185,26 @@ class _Renewal:
             self._files.write_refusal(provider.credential, error)
             raise
 
+    def _options(self) -> IdentityOptions:
+        entry = self._entry
+        pairs = (option.partition("=") for option in entry.provider_options)
+        return IdentityOptions(
+            login=entry.login,
+            username=entry.username or None,
+            tenant=entry.tenant_id,
+            client_id=entry.client_id or None,
+            client_certificate=entry.client_certificate or None,
+            federated_token_file=entry.federated_token_file or None,
+            identity_resource=entry.identity_resource or None,
+            service_connection_id=entry.service_connection_id or None,
+            provider_options={key: value for key, _, value in pairs},
+        )
+
     def _az_login(self) -> AzureCliProvider:
         return AzureCliProvider(
+            self._options(),
             self._context,
-            program=self._entry.az,
+            program=self._entry.az or None,
             directory=self._entry.azure_config_dir,
             subscription=self._account.subscription_id,
             account=self._account.name,

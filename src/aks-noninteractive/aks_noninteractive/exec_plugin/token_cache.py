@@ -7,6 +7,7 @@ time renew.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hmac
 import json
@@ -34,6 +35,7 @@ STEP = "token cache"
 REFUSAL_LIFETIME = 60.0
 LOCK_TIMEOUT = 120.0
 _POLL = 0.02
+_SUFFIXES = (".token", ".refresh", ".refused")
 _DEFAULT = "~/.kube/cache/aks-noninteractive"
 _REFRESH_MAGIC = b"aks-noninteractive refresh 1"
 
@@ -77,13 +79,17 @@ class TokenFiles:
         return cls(directory / f"{entry.file_stem}.token")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time; a process that dies gives the lock back."""
+    def locked(self, patience: float = LOCK_TIMEOUT) -> Iterator[None]:
+        """One process at a time; a process that dies gives the lock back.
+
+        patience: seconds to wait for another one. Raises NetworkError when they are over.
+        """
         try:
             self._prepare_directory()
             descriptor = os.open(self._file(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
-                self._wait_for(file)
+                self._wait_for(file, patience)
+                self._refuse_files_of_others()
                 yield
         except OSError as error:
             raise KubeconfigError(
@@ -92,20 +98,27 @@ class TokenFiles:
                 remedy=f"Look at its owner and permissions, or set {CACHE_DIRECTORY}.",
             ) from None
 
-    def _wait_for(self, file: IO[bytes]) -> None:
-        deadline = time.monotonic() + LOCK_TIMEOUT
+    def _wait_for(self, file: IO[bytes], patience: float) -> None:
+        deadline = time.monotonic() + patience
         while True:
             try:
                 portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
                 return
             except portalocker.LockException as error:
-                if time.monotonic() > deadline:
+                if time.monotonic() >= deadline:
                     raise NetworkError(
-                        f"another process renews this token for over {LOCK_TIMEOUT:.0f} s",
+                        f"another process renews this token for over {patience:.0f} s",
                         step=STEP,
                         remedy="Try again.",
                     ) from error
             time.sleep(_POLL)
+
+    def _refuse_files_of_others(self) -> None:
+        for suffix in _SUFFIXES:
+            with contextlib.suppress(FileNotFoundError):
+                owner = os.lstat(self._file(suffix)).st_uid
+                if hasattr(os, "geteuid") and owner != os.geteuid():
+                    raise PermissionError(errno.EPERM, f"the {suffix} file in it is not ours")
 
     def read(self) -> StoredToken | None:
         """The stored token, None where there is none that is whole and ours alone."""
@@ -191,7 +204,7 @@ class TokenFiles:
     def forget(self) -> bool:
         """Remove all that is stored but the lock; whether there was anything."""
         found = False
-        for suffix in (".token", ".refresh", ".refused"):
+        for suffix in _SUFFIXES:
             path = self._file(suffix)
             found = path.exists() or found
             path.unlink(missing_ok=True)

@@ -16,11 +16,16 @@ KUBELOGIN = "kubelogin"
 FORMATS = (EXEC, TOKEN, AZURE, KUBELOGIN)
 
 # Our login modes by kubelogin's names for them.
-_KUBELOGIN_MODES = {
+KUBELOGIN_MODES = {
     "password": "ropc",
     "managed": "ropc",
     "federated": "ropc",
     "azurecli": "azurecli",
+    "spn": "spn",
+    "msi": "msi",
+    "workloadidentity": "workloadidentity",
+    "githubactions": "workloadidentity",
+    "azurepipelines": "azurepipelines",
 }
 _KUBELOGIN_INSTALL_HINT = """
 kubelogin is not installed which is required to connect to AAD enabled cluster.
@@ -60,26 +65,38 @@ def azure_user(entra: EntraIntegration, token: AccessToken) -> dict[str, Any]:
     return {"auth-provider": {"config": config, "name": "azure"}}
 
 
-def kubelogin_user(entra: EntraIntegration, login: str, token: AccessToken) -> dict[str, Any]:
+def kubelogin_user(
+    entra: EntraIntegration, login: str, token: AccessToken, fields: Mapping[str, str]
+) -> dict[str, Any]:
     """kubelogin's exec entry, as `kubelogin convert-kubeconfig -l ...` writes it.
 
-    login: ours, as resolved. Client and tenant are those that token was asked with.
+    login: ours, as resolved. fields: what the identity has of its own, by PluginEntry's names.
     """
-    mode = _KUBELOGIN_MODES[login]
-    arguments = ["get-token", "--login", mode, "--server-id", entra.server_id]
-    if mode == "ropc":
-        arguments += ["--client-id", token.client_id, "--tenant-id", token.tenant]
-        arguments += ["--environment", entra.environment]
-        arguments += ["--legacy"] if entra.legacy else []
-    else:
-        arguments += ["--tenant-id", token.tenant]
+    mode = KUBELOGIN_MODES[login]
+    client = ["--client-id", fields.get("client_id") or token.client_id]
+    tenant = ["--tenant-id", token.tenant]
+    environment = ["--environment", entra.environment]
+    legacy = ["--legacy"] if entra.legacy else []
+    resource = ["--identity-resource-id", fields.get("identity_resource", "")]
+    connection = [
+        "--azure-pipelines-service-connection-id",
+        fields.get("service_connection_id", ""),
+    ]
+    of_mode = {
+        "ropc": [*client, *tenant, *environment, *legacy],
+        "spn": [*client, *tenant, *environment, *legacy],
+        "azurecli": tenant,
+        "msi": client if client[1] else resource if resource[1] else [],
+        "workloadidentity": [*client, *tenant],
+        "azurepipelines": [*tenant, *connection, *client],
+    }[mode]
     return {
         "exec": {
             "apiVersion": "client.authentication.k8s.io/v1beta1",
-            "args": arguments,
+            "args": ["get-token", "--login", mode, "--server-id", entra.server_id, *of_mode],
             "command": "kubelogin",
             "env": None,
-            "installHint": _KUBELOGIN_INSTALL_HINT,
+            "installHint": entra.install_hint or _KUBELOGIN_INSTALL_HINT,
             "provideClusterInfo": False,
         }
     }

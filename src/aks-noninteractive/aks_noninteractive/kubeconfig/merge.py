@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..entra.token_endpoint import unverified_claims
 from ..errors import KubeconfigError
 from ..exec_plugin.entry import find_entry
 from .skeleton import ClusterSkeleton, named_entries, referred
@@ -174,14 +173,8 @@ def identity_of(user: Mapping[str, Any]) -> str | None:
 
 
 def _token_identity(token: str) -> str | None:
-    """Tenant and user name or client id in a JWT's claims, which nobody has verified."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except (IndexError, ValueError, RecursionError):
-        return None
-    if not isinstance(claims, dict):
-        return None
+    """Tenant and user name or client id in a JWT's claims."""
+    claims = unverified_claims(token)
     # A user's token (with scopes) names the client in appid, which is the same for everyone.
     application = None if claims.get("scp") else claims.get("appid")
     name = claims.get("upn") or application or claims.get("oid")

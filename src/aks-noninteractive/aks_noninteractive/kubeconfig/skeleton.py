@@ -26,6 +26,7 @@ class EntraIntegration:
     tenant_id: "" where the skeleton does not say. environment: the cloud, as kubeconfigs call it.
     legacy: the audience has to be `spn:<server_id>`.
     config_mode: what an `azure` user entry has to say, "" for nothing at all (legacy).
+    install_hint: of kubelogin's entry, "" where the skeleton has another shape.
     """
 
     server_id: str
@@ -34,6 +35,7 @@ class EntraIntegration:
     environment: str
     legacy: bool
     config_mode: str
+    install_hint: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ def _from_exec(plugin: Mapping[str, Any]) -> EntraIntegration:
         environment=_value(words, "--environment"),
         legacy=legacy,
         config_mode="" if legacy else "1",
+        install_hint=str(plugin.get("installHint") or ""),
     )
 
 
@@ -177,6 +180,7 @@ def _integration(
     environment: str,
     legacy: bool,
     config_mode: str,
+    install_hint: str = "",
 ) -> EntraIntegration:
     server_id = server_id.removeprefix("spn:")
     if not server_id:
@@ -190,6 +194,7 @@ def _integration(
         environment=environment or "AzurePublicCloud",
         legacy=legacy,
         config_mode=config_mode,
+        install_hint=install_hint,
     )
 
 

@@ -126,4 +126,4 @@ def _replace(path: Path, text: str, gets_secret: bool) -> None:
             raise PermissionError(errno.EACCES, "its owner made it read-only")
         if gets_secret:
             mode &= 0o600
-    replace_file(path, text.encode("utf-8"), mode=mode)
+    replace_file(path, text.encode("utf-8"), mode=mode, keep_owner=True)

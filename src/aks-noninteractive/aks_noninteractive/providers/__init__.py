@@ -3,132 +3,190 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 
 from .. import environment
-from ..environment import first_of
 from ..errors import UsageError
 from .base import IdentityOptions, SignInContext, TokenProvider
 
 AUTO = "auto"
 AZURE_CLI = "azurecli"
-PASSWORD_LOGINS = ("password", "managed", "federated")
-LOGINS = (AUTO, AZURE_CLI, *PASSWORD_LOGINS)
+ENTRY_POINT_GROUP = "aks_noninteractive.token_providers"
+
+# Login mode -> where its provider is; imported when it is asked for.
+_BUILT_IN = {
+    "password": ".password:PasswordProvider",
+    "managed": ".password:ManagedProvider",
+    "federated": ".password:FederatedProvider",
+    "spn": ".service_principal:ServicePrincipalProvider",
+    "workloadidentity": ".workload_identity:WorkloadIdentityProvider",
+    "msi": ".managed_identity:ManagedIdentityProvider",
+    "azurepipelines": ".azure_pipelines:AzurePipelinesProvider",
+    "githubactions": ".github_actions:GitHubActionsProvider",
+}
+LOGINS = (AUTO, AZURE_CLI, *_BUILT_IN)
 
 # kubelogin's names for what has another name here.
 _ALIASES = {"ropc": "password"}
 _NEED_A_PERSON = ("devicecode", "interactive", "azd")
 
+# Options that only one identity has, and which.
+_IDENTITY_OPTIONS = {
+    "username": "password",
+    "password": "password",
+    "client_secret": "spn",
+    "client_certificate": "spn",
+    "client_cert_password": "spn",
+    "federated_token_file": "workloadidentity",
+    "identity_resource": "msi",
+    "service_connection_id": "azurepipelines",
+}
+# What one login mode and another have in common.
+_TAKES_OPTIONS_OF = {"managed": "password", "federated": "password"}
+# The environment's candidates, the first complete one is taken.
+_CANDIDATES = ("password", "azurepipelines", "githubactions", "workloadidentity", "spn")
+
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What an identity is resolved with, apart from the options.
-
-    az_login: makes the provider of az's own login; None where az is not signed in.
-    ask_password: asks the person for a user's password; None where nobody sits there.
-    """
-
-    context: SignInContext
-    environ: Mapping[str, str]
-    az_login: Callable[[], TokenProvider] | None
-    ask_password: Callable[[str], str] | None
-
-
-def resolve(options: IdentityOptions, surroundings: Surroundings) -> TokenProvider:
+def resolve(options: IdentityOptions, context: SignInContext) -> TokenProvider:
     """The identity that options mean, completed from the environment. Raises UsageError."""
+    report_broken_plugins()
     login = canonical_login(options.login)
+    _refuse_options_of_others(login, options)
     if login == AUTO:
-        login, why = _choose(options, surroundings)
+        login, why = _choose(options, context)
         _logger.info("identity: %s, because of %s", login, why)
+    login = _github_for_workload_identity(login, options, context)
     if login == AZURE_CLI:
-        if options.username or options.password:
+        if context.az_login is None:
             raise UsageError(
-                "--username and --password are another identity than --login azurecli",
-                remedy="Leave one of them out.",
+                "--login azurecli, but az is not signed in, or does not know the subscription",
+                remedy="Sign in with az login first, or give an identity of your own.",
             )
-        if surroundings.az_login is None:
-            raise _no_az_login()
-        return surroundings.az_login()
-    return _user(login, options, surroundings)
-
-
-def canonical_login(name: str) -> str:
-    """Our name of a login mode, kubelogin's accepted; UsageError for an unknown one."""
-    login = _ALIASES.get(name.lower(), name.lower())
-    if login in LOGINS:
-        return login
-    if login in _NEED_A_PERSON:
-        raise UsageError(
-            f"the login mode {name!r} needs a person",
-            remedy=f"Use one of {', '.join(LOGINS)}.",
-        )
-    raise UsageError(f"there is no login mode {name!r}", remedy=f"Use one of {', '.join(LOGINS)}.")
-
-
-def _choose(options: IdentityOptions, surroundings: Surroundings) -> tuple[str, str]:
-    """The first complete candidate, and what decided for it."""
-    environ = surroundings.environ
-    if options.username or options.password is not None:
-        return "password", "--username"
-    method = environ.get(environment.LOGIN_METHOD)
-    if method:
-        return canonical_login(method), environment.LOGIN_METHOD
-    username = first_of(environ, environment.USERNAME)
-    password = _password_of(username, environ) if username else None
-    # A build agent's stray variables must not win over the connection its task logged in.
-    prefers_az = environ.get(environment.TF_BUILD) and surroundings.az_login
-    if username and password and not prefers_az:
-        return "password", "user name and password in the environment"
-    if username:
-        why = "as az is signed in" if password else "it has no password"
-        _logger.info("identity: not %s of the environment, %s", username, why)
-    if surroundings.az_login:
-        return AZURE_CLI, "the az login"
-    raise UsageError(
-        "no identity: there is neither --username, nor AAD_LOGIN_METHOD, nor a user name and a "
-        "password in the environment (AZURE_USERNAME and AZURE_PASSWORD), nor an az login",
-        remedy="Give --username and set AZURE_PASSWORD, or sign in with az login.",
-    )
-
-
-def _user(login: str, options: IdentityOptions, surroundings: Surroundings) -> TokenProvider:
-    from .password import PasswordProvider
-
-    username = options.username or first_of(surroundings.environ, environment.USERNAME)
-    password = options.password
-    if password is None and username:
-        password = _password_of(username, surroundings.environ)
-    if username and password is None and surroundings.ask_password:
-        password = surroundings.ask_password(f"Password of {username}: ")
-    missing = [
-        *([] if username else ["a user name (--username, or AZURE_USERNAME)"]),
-        *([] if password else ["a password (AZURE_PASSWORD, or --password @FILE)"]),
-    ]
+        return context.az_login()
+    provider = _provider_class(login)
+    missing = provider.missing(options, context)
     if missing:
         raise UsageError(
             f"--login {login} lacks {' and '.join(missing)}",
             remedy="Set the variables, or give the options.",
         )
-    assert username and password
-    return PasswordProvider(surroundings.context, login, username, password)
+    return provider(options, context)
 
 
-def _password_of(username: str, environ: Mapping[str, str]) -> str | None:
-    """The password in the environment, unless it stands beside the name of another user.
+def canonical_login(name: str) -> str:
+    """Our name of a login mode, kubelogin's accepted; UsageError for one that needs a person."""
+    login = _ALIASES.get(name.lower(), name.lower())
+    if login in _NEED_A_PERSON:
+        raise UsageError(
+            f"the login mode {name!r} needs a person", remedy=f"Use one of {', '.join(LOGINS)}."
+        )
+    return login
 
-    Sent for this user it would be wrong, and wrong passwords lock accounts.
-    """
-    for name, password in zip(environment.USERNAME, environment.PASSWORD, strict=True):
-        if environ.get(password) and environ.get(name, "").lower() in ("", username.lower()):
-            return environ[password]
-    return None
+
+def report_broken_plugins() -> None:
+    """With --verbose, say which login modes of other packages cannot be loaded, and why."""
+    if _logger.isEnabledFor(logging.INFO):
+        for entry in entry_points(group=ENTRY_POINT_GROUP):
+            try:
+                _load(entry)
+            except UsageError as error:
+                _logger.info("%s", error)
 
 
-def _no_az_login() -> UsageError:
-    return UsageError(
-        "--login azurecli, but az is not signed in",
-        remedy="Sign in with az login first, or give an identity of your own.",
+def _refuse_options_of_others(login: str, options: IdentityOptions) -> None:
+    """UsageError where options of two identities are given, or of another than login."""
+    owner = _TAKES_OPTIONS_OF.get(login, login)
+    given = [name for name in _IDENTITY_OPTIONS if getattr(options, name) is not None]
+    owners = {_IDENTITY_OPTIONS[name] for name in given}
+    if login in LOGINS and login != AUTO:
+        owners.add(owner)
+    if len(owners) > 1:
+        names = ", ".join("--" + name.replace("_", "-") for name in given)
+        raise UsageError(
+            f"{names}{f' with --login {login}' if login != AUTO else ''}: these are options of "
+            f"different identities ({', '.join(sorted(owners))})",
+            remedy="Leave out those of the other identity.",
+        )
+
+
+def _choose(options: IdentityOptions, context: SignInContext) -> tuple[str, str]:
+    """The first complete candidate, and what decided for it."""
+    for name, login in _IDENTITY_OPTIONS.items():
+        if getattr(options, name) is not None:
+            return login, "--" + name.replace("_", "-")
+    method = context.environ.get(environment.LOGIN_METHOD)
+    if method:
+        return canonical_login(method), environment.LOGIN_METHOD
+
+    # A build agent's own pod identity, or a stray variable, must not win over the service
+    # connection that the task has logged in.
+    az_first = bool(context.environ.get(environment.TF_BUILD) and context.az_login)
+    nobody_to_ask = replace(context, ask_password=None)
+    looked_for = []
+    for login in _CANDIDATES:
+        if az_first and login != "azurepipelines":
+            continue
+        missing = _provider_class(login).missing(options, nobody_to_ask)
+        if not missing:
+            return login, "the environment"
+        looked_for.append(f"{login} lacks {' and '.join(missing)}")
+        _logger.info("identity: not %s", looked_for[-1])
+    if context.az_login is not None:
+        return AZURE_CLI, "the az login"
+    raise UsageError(
+        "no identity: neither an option nor AAD_LOGIN_METHOD names one, az is not signed in (or "
+        f"does not know the subscription), and in the environment {'; '.join(looked_for)}",
+        remedy="Give --username and set AZURE_PASSWORD, or give another identity, or sign in with "
+        "az login.",
     )
+
+
+def _github_for_workload_identity(
+    login: str, options: IdentityOptions, context: SignInContext
+) -> str:
+    """As kubelogin has it: a workload identity in a GitHub job, with no file, is the job's own."""
+    if login != "workloadidentity" or context.environ.get(environment.FEDERATED_TOKEN_FILE[0]):
+        return login
+    in_github = context.environ.get(environment.GITHUB_REQUEST_URL)
+    return "githubactions" if in_github and not options.federated_token_file else login
+
+
+def _provider_class(login: str) -> type[TokenProvider]:
+    if login in _BUILT_IN:
+        module, _, name = _BUILT_IN[login].partition(":")
+        provider: type[TokenProvider] = getattr(import_module(module, __name__), name)
+        return provider
+    for entry in entry_points(group=ENTRY_POINT_GROUP, name=login):
+        return _load(entry)
+    raise UsageError(
+        f"there is no login mode {login!r}",
+        remedy=f"Use one of {', '.join([*LOGINS, *_plugin_names()])}.",
+    )
+
+
+def _plugin_names() -> Iterator[str]:
+    return (entry.name for entry in entry_points(group=ENTRY_POINT_GROUP))
+
+
+def _load(entry: EntryPoint) -> type[TokenProvider]:
+    """The provider of another package; UsageError where it cannot be imported or is none."""
+    package = entry.dist.name if entry.dist else "another package"
+    try:
+        provider = entry.load()
+    except Exception as error:  # whatever a stranger's module raises disables only itself
+        raise UsageError(
+            f"the login mode {entry.name!r} of {package} cannot be loaded "
+            f"({type(error).__name__}: {error})",
+            remedy=f"Mend or remove the package {package}.",
+        ) from None
+    if not (isinstance(provider, type) and issubclass(provider, TokenProvider)):
+        raise UsageError(
+            f"the login mode {entry.name!r} of {package} is not a TokenProvider",
+            remedy=f"Mend or remove the package {package}.",
+        )
+    return provider

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
+from typing import ClassVar
 
+from ..entra import aadsts
 from ..entra.token_endpoint import AccessToken, TokenRequest
 from ..environment import AZURE_CONFIG_DIRECTORY
 from ..errors import AuthenticationError, NetworkError, ResponseError, UsageError, quote_server
 from ..exec_plugin import az_profile
-from .base import SignInContext, TokenProvider
+from .base import IdentityOptions, SignInContext, TokenProvider
 
 STEP = "az account get-access-token"
 TIMEOUT = 120.0
@@ -25,8 +28,11 @@ class AzureCliProvider(TokenProvider):
     subscription: whose account it is; account: its name, if known. Raises UsageError without az.
     """
 
+    name: ClassVar[str] = "azurecli"
+
     def __init__(
         self,
+        options: IdentityOptions,
         context: SignInContext,
         *,
         program: str | None = None,
@@ -34,6 +40,7 @@ class AzureCliProvider(TokenProvider):
         subscription: str | None = None,
         account: str = "",
     ) -> None:
+        super().__init__(options, context)
         found = program or shutil.which("az")
         if found is None:
             raise UsageError(
@@ -41,15 +48,10 @@ class AzureCliProvider(TokenProvider):
                 remedy="Install the Azure CLI and sign in with az login, or give an identity of "
                 "your own, such as --username with a password.",
             )
-        self._context = context
         self._program = os.path.abspath(found)
         self._directory = directory
         self._subscription = subscription
         self._account = account
-
-    @property
-    def login(self) -> str:
-        return "azurecli"
 
     @property
     def identity(self) -> str:
@@ -81,7 +83,7 @@ class AzureCliProvider(TokenProvider):
         return AccessToken(
             token=token,
             expires_on=expires_on,
-            expires_in=max(0, expires_on - int(self._context.clock())),
+            expires_in=max(0, expires_on - int(self.context.clock())),
             tenant=str(answer.get("tenant", "")),
             client_id="",
         )
@@ -108,11 +110,7 @@ class AzureCliProvider(TokenProvider):
                 remedy="Try the command by hand.",
             ) from None
         if done.returncode != 0:
-            raise AuthenticationError(
-                f"az gave no token: {quote_server(done.stderr)}",
-                step=STEP,
-                remedy="Sign in with az login first, or give an identity of your own.",
-            )
+            raise _failure(done.stderr)
         try:
             answer = json.loads(done.stdout)
         except ValueError:
@@ -125,3 +123,18 @@ class AzureCliProvider(TokenProvider):
 def plugin_fields(account: str, program: str, directory: str) -> dict[str, str]:
     """What the exec plugin needs to ask the same az for the same account again."""
     return {"account": account, "az": program, "azure_config_dir": directory}
+
+
+def _failure(errors: str) -> AuthenticationError | NetworkError:
+    """What az's standard error means: only what az says of its login is a refusal."""
+    lines = [line for line in errors.splitlines() if line.startswith("ERROR:")] or errors.split(
+        "\n"
+    )
+    said = quote_server(lines[-1].removeprefix("ERROR:"))
+    if "AADSTS" not in errors and "az login" not in errors:
+        return NetworkError(f"az failed: {said}", step=STEP, remedy="Try the command by hand.")
+    found = re.search(r"AADSTS(\d+)", errors)
+    advice = "Sign in with az login first, or give an identity of your own."
+    if found and aadsts.meaning(int(found[1])):
+        advice = aadsts.remedy(int(found[1]), for_arm=False)
+    return AuthenticationError(f"az gave no token: {said}", step=STEP, remedy=advice)
