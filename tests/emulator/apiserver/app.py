@@ -173,6 +173,7 @@ class ApiServer:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         first = True
+        awaits_bookmark = request.query.get("sendInitialEvents") == "true"
         while self._clock.now() < ends and _connected(request):
             for event in list(self._known().store.events):
                 if event.version <= seen:
@@ -188,10 +189,23 @@ class ApiServer:
                     first = False
                     line = json.dumps({"type": event.kind, "object": body}) + "\n"
                     await response.write(line.encode())
+            if awaits_bookmark and _connected(request):
+                awaits_bookmark = False
+                await response.write(_initial_events_end(resource, self._known().store.version))
             await asyncio.sleep(WATCH_INTERVAL)
         if _connected(request):
             await response.write_eof()
         return response
+
+
+def _initial_events_end(resource: Resource, version: int) -> bytes:
+    """The bookmark that tells a streaming list (KEP-3157) that all there is has been sent."""
+    metadata = {
+        "resourceVersion": str(version),
+        "annotations": {"k8s.io/initial-events-end": "true"},
+    }
+    body = typed(resource, {"metadata": metadata})
+    return (json.dumps({"type": "BOOKMARK", "object": body}) + "\n").encode()
 
 
 def _review_verb(content_type: str, body: bytes) -> str:

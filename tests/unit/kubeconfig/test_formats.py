@@ -125,7 +125,7 @@ def test_kubelogins_entry_asks_as_the_skeleton_does_and_holds_no_secret(
 ) -> None:
     entra = parse_skeleton(skeleton_text(skeleton_user)).entra
     assert entra is not None
-    entry = kubelogin_user(entra, login, TOKEN)
+    entry = kubelogin_user(entra, login, TOKEN, {})
     assert entry["exec"]["args"][:3] == ["get-token", "--login", "ropc"]
     assert parse_skeleton(skeleton_text(entry)).entra == entra
     assert TOKEN.token not in dump(entry) and TOKEN.refresh_token not in dump(entry)

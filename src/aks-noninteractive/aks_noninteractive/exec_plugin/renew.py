@@ -26,7 +26,7 @@ from ..providers.base import IdentityOptions, SignInContext
 from . import az_profile
 from .entry import PluginEntry, from_arguments
 from .quick_path import exec_credential, is_good, read_fields
-from .token_cache import LOCK_TIMEOUT, StoredToken, TokenFiles, rfc3339
+from .token_cache import StoredToken, TokenFiles, rfc3339
 
 _logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ def renew(
         living = renewal.living_token()
         try:
             # Who still has a token that lives does not wait for somebody else's renewal.
-            with files.locked(0 if living else LOCK_TIMEOUT):
+            with files.locked(wait=living is None):
                 return renewal.token()
         except NetworkError as error:
             if living is None:

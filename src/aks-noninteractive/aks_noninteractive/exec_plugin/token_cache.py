@@ -79,16 +79,17 @@ class TokenFiles:
         return cls(directory / f"{entry.file_stem}.token")
 
     @contextmanager
-    def locked(self, patience: float = LOCK_TIMEOUT) -> Iterator[None]:
+    def locked(self, *, wait: bool = True) -> Iterator[None]:
         """One process at a time; a process that dies gives the lock back.
 
-        patience: seconds to wait for another one. Raises NetworkError when they are over.
+        wait: for two minutes at most, else not at all. Raises NetworkError where another process
+        has it still.
         """
         try:
             self._prepare_directory()
             descriptor = os.open(self._file(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
-                self._wait_for(file, patience)
+                self._wait_for(file, LOCK_TIMEOUT if wait else 0)
                 self._refuse_files_of_others()
                 yield
         except OSError as error:
@@ -107,7 +108,7 @@ class TokenFiles:
             except portalocker.LockException as error:
                 if time.monotonic() >= deadline:
                     raise NetworkError(
-                        f"another process renews this token for over {patience:.0f} s",
+                        "another process is renewing this token",
                         step=STEP,
                         remedy="Try again.",
                     ) from error

@@ -26,7 +26,8 @@ class EntraIntegration:
     tenant_id: "" where the skeleton does not say. environment: the cloud, as kubeconfigs call it.
     legacy: the audience has to be `spn:<server_id>`.
     config_mode: what an `azure` user entry has to say, "" for nothing at all (legacy).
-    install_hint: of kubelogin's entry, "" where the skeleton has another shape.
+    install_hint: of kubelogin's entry, "" where the skeleton has another shape; it says nothing
+    about tokens, so it counts in no comparison.
     """
 
     server_id: str
@@ -35,7 +36,7 @@ class EntraIntegration:
     environment: str
     legacy: bool
     config_mode: str
-    install_hint: str = ""
+    install_hint: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
