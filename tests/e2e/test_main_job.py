@@ -220,3 +220,18 @@ def test_running_it_again_refreshes_silently(door: Door, kubectl: Kubectl) -> No
         assert (result.code, result.errors) == (0, "")
 
     assert len(yaml.safe_load(door.kubeconfig.read_text())["users"]) == 1
+
+
+def test_the_public_address_of_a_private_cluster_is_asked_for(door: Door, azure: Emulator) -> None:
+    assert door("aks-exec", "--public-fqdn", username=who.MANAGED).code == 0
+
+    (request,) = [r for r in azure.requests if r.path.endswith("/listClusterUserCredential")]
+    assert request.query["server-fqdn"] == "public"
+
+
+def test_verbose_says_which_identity_asks_whom(door: Door) -> None:
+    result = door("aks-exec", "--verbose", username=who.MANAGED)
+
+    assert "identity: password, because of --username" in result.errors
+    if door.name == AZ_SIGNED_IN:
+        assert f"asked as {who.SERVICE_PRINCIPAL}" in result.errors

@@ -107,7 +107,8 @@ def _get_credentials(words: list[str]) -> dict[str, Any] | None:
     from .sequence import Output, SignIn, get_credentials
 
     options = _identity_options(parsed)
-    cloud = _cloud(parsed)
+    skeleton = read_skeleton(parsed.skeleton) if parsed.skeleton else None
+    cloud = _cloud(parsed, skeleton)
     sign_in = SignIn(resolve(options, _context(cloud, options, parsed.subscription)))
     output = Output(
         path=None if parsed.file == STANDARD_STREAM else kubeconfig_path(parsed.file, os.environ),
@@ -117,9 +118,9 @@ def _get_credentials(words: list[str]) -> dict[str, Any] | None:
         cache=cache_directory(os.environ),
         renewal=command_line(PROGRAM, _given_options(parser, parsed)),
     )
-    if parsed.skeleton:
-        return get_credentials(sign_in, read_skeleton(parsed.skeleton), output)
-    return get_credentials(sign_in, lambda: _fetch_skeleton(parsed, cloud, sign_in), output)
+    return get_credentials(
+        sign_in, skeleton or (lambda: _fetch_skeleton(parsed, cloud, sign_in)), output
+    )
 
 
 def _check_cluster_arguments(parsed: argparse.Namespace) -> None:
@@ -152,12 +153,19 @@ def _identity_options(parsed: argparse.Namespace) -> IdentityOptions:
     )
 
 
-def _cloud(parsed: argparse.Namespace) -> Cloud:
-    from .clouds import PUBLIC_CLOUD, cloud_named
+def _cloud(parsed: argparse.Namespace, skeleton: bytes | None) -> Cloud:
+    """The cloud that is named, else that of the skeleton, else the public one."""
+    from .clouds import KNOWN_CLOUDS, PUBLIC_CLOUD, cloud_named
+    from .kubeconfig.skeleton import parse_skeleton
 
-    cloud = cloud_named(parsed.environment) if parsed.environment else PUBLIC_CLOUD
     host = parsed.authority_host
-    if not host and not parsed.environment:
+    cloud = PUBLIC_CLOUD
+    if parsed.environment:
+        cloud = cloud_named(parsed.environment)
+    elif skeleton:
+        entra = parse_skeleton(skeleton).entra
+        cloud = KNOWN_CLOUDS.get(entra.environment if entra else "", PUBLIC_CLOUD)
+    if not host and cloud is PUBLIC_CLOUD:
         host = os.environ.get(environment.AUTHORITY_HOST)
     return cloud.with_hosts(host, parsed.resource_manager)
 

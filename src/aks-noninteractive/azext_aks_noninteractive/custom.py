@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from azure.cli.core.commands.client_factory import get_mgmt_service_client
 from azure.cli.core.util import should_disable_connection_verify
+from knack.log import get_logger
 from knack.prompting import prompt_pass
 
 from aks_noninteractive.arguments import (
@@ -32,6 +33,8 @@ from aks_noninteractive.providers.base import IdentityOptions, SignInContext
 from aks_noninteractive.sequence import Output, SignIn, get_credentials
 from azext_aks_noninteractive._az_login import AzLoginProvider, find_account
 from azext_aks_noninteractive._logging import log_with_az
+
+logger = get_logger(__name__)
 
 
 # pylint: disable=too-many-arguments,too-many-positional-arguments
@@ -77,6 +80,12 @@ def get_credentials_noninteractive(
     account = find_account(cli_ctx)
     subscription = None if skeleton else _subscription(cli_ctx, account)
     sign_in = SignIn(resolve(options, _context(cli_ctx, account, options)))
+    if subscription and account and not isinstance(sign_in.provider, AzLoginProvider):
+        logger.info(
+            "identity: Azure Resource Manager is asked as %s (the az login), the API server as %s",
+            account["user"]["name"],
+            sign_in.provider.identity,
+        )
     renewal = {
         "--resource-group": resource_group_name,
         "--name": name,

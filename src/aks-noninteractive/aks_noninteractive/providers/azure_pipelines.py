@@ -40,6 +40,10 @@ class AzurePipelinesProvider(TokenExchangeProvider):
             lacks.append(f"a service connection (--service-connection-id, or {variable})")
         return lacks
 
+    @property
+    def credential(self) -> str:
+        return self.context.environ[environment.PIPELINES_ACCESS_TOKEN]
+
     def plugin_fields(self) -> Mapping[str, str]:
         connection = _connection(self.options, self.context.environ)
         return {**super().plugin_fields(), "service_connection_id": connection}

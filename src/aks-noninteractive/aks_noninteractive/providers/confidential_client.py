@@ -41,7 +41,7 @@ class ConfidentialClientProvider(TokenProvider):
         return {
             "client_id": self.client_id,
             "authority_host": self.context.cloud.authority_host,
-            "environment": self.context.cloud.name,
+            "environment": self.context.cloud.name if self.context.cloud.is_known else "",
         }
 
     def get_token(self, request: TokenRequest) -> AccessToken:

@@ -30,6 +30,10 @@ class GitHubActionsProvider(TokenExchangeProvider):
             return []
         return [f"{' and '.join(names)} (permissions: id-token: write)"]
 
+    @property
+    def credential(self) -> str:
+        return self.context.environ[environment.GITHUB_REQUEST_TOKEN]
+
     def prepare(self) -> None:
         environ = self.context.environ
         audience = quote(self.context.cloud.exchange_audience, safe="")

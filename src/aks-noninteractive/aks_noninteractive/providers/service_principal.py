@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 from .. import environment
@@ -45,7 +46,10 @@ class ServicePrincipalProvider(ConfidentialClientProvider):
 
     @property
     def credential(self) -> str:
-        return self._settings.secret or f"{self._settings.certificate}"
+        if self._settings.secret:
+            return self._settings.secret
+        certificate = Path(self._settings.certificate or "").expanduser()
+        return f"{certificate} {certificate.stat().st_mtime_ns}" if certificate.exists() else ""
 
     def plugin_fields(self) -> Mapping[str, str]:
         fields = dict(super().plugin_fields())

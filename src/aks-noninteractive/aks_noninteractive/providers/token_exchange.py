@@ -51,5 +51,9 @@ class TokenExchangeProvider(ConfidentialClientProvider):
     def tenant(self) -> str | None:
         return self.options.tenant or first_of(self.context.environ, self.tenant_variables)
 
+    @property
+    def credential(self) -> str:
+        return self.assertion()
+
     def client_credential(self, request: TokenRequest) -> str | Mapping[str, Any]:
         return {"client_assertion": self.assertion()}
