@@ -28,6 +28,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from .entra.http import (
     CONNECT_TIMEOUT,
+    MAX_RETRY_AFTER,
     PROXY_REMEDY,
     READ_TIMEOUT,
     explain_failure,
@@ -82,6 +83,15 @@ class FunctionCredential:
         return ArmAccessToken(token.token, token.expires_on)
 
 
+class _RetryPolicy(policies.RetryPolicy[HttpRequest, HttpResponse]):
+    """azure-core's, but for servers that ask for more patience than a pipeline has."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Seconds to wait, at most half a minute; None where the server does not say."""
+        seconds = super().get_retry_after(response)
+        return None if seconds is None else min(seconds, MAX_RETRY_AFTER)
+
+
 class ClusterCredentialClient:
     """A client for one operation, built as azure-mgmt clients are.
 
@@ -103,7 +113,7 @@ class ClusterCredentialClient:
             kwargs.get("headers_policy") or policies.HeadersPolicy(**kwargs),
             kwargs.get("user_agent_policy") or policies.UserAgentPolicy(**kwargs),
             kwargs.get("proxy_policy") or policies.ProxyPolicy(**kwargs),
-            kwargs.get("retry_policy") or policies.RetryPolicy(retry_total=RETRIES, timeout=120),
+            kwargs.get("retry_policy") or _RetryPolicy(retry_total=RETRIES, timeout=120),
             kwargs.get("authentication_policy")
             or ARMChallengeAuthenticationPolicy(credential, *scopes),
             kwargs.get("custom_hook_policy") or policies.CustomHookPolicy(**kwargs),
@@ -137,7 +147,11 @@ class ClusterCredentialClient:
             headers={"Accept": "application/json"},
         )
         try:
-            response = self._client.send_request(request)
+            # It only lists: should a connection drop, another try does no harm. One that does not
+            # come about fails at once.
+            response = self._client.send_request(
+                request, retry_on_methods=["POST"], retry_connect=0, retry_read=1
+            )
             if response.status_code != 200:
                 raise HttpResponseError(response=response)
             return self._kubeconfig(response)

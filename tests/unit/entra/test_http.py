@@ -304,3 +304,73 @@ def test_says_what_came_in_place_of_a_json_object(body: bytes) -> None:
 )
 def test_names_a_host_without_user_and_password(url: str, host: str) -> None:
     assert host_of(url) == host
+
+
+@pytest.mark.parametrize(
+    ("status", "repeatable", "tries"),
+    [
+        (429, True, 3),
+        (503, True, 3),
+        (502, True, 3),
+        (504, True, 3),
+        (500, True, 1),
+        (400, True, 1),
+        (429, False, 3),
+        (503, False, 3),
+        (502, False, 1),  # a gateway may have let the password through
+        (504, False, 1),
+    ],
+)
+def test_asks_a_busy_server_again_where_that_does_no_harm(
+    http: HttpClient,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    repeatable: bool,
+    tries: int,
+) -> None:
+    monkeypatch.setattr(http_module, "_PAUSES", (0, 0))
+    server.status = status
+    response = http.post(server.url, b"x", step="s", headers={}, repeatable=repeatable)
+    assert response.status == status
+    assert len(server.requests) == tries
+
+
+@pytest.mark.parametrize(("repeatable", "tries"), [(True, 3), (False, 1)])
+def test_sends_again_what_a_dropped_connection_may_have_lost_only_if_it_may_arrive_twice(
+    http: HttpClient,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    repeatable: bool,
+    tries: int,
+) -> None:
+    monkeypatch.setattr(http_module, "_PAUSES", (0, 0))
+    server.answer = _hang_up
+    with pytest.raises(NetworkError, match="connection failed"):
+        http.post(server.url, b"x", step="s", headers={}, repeatable=repeatable)
+    assert len(server.requests) == tries
+
+
+def test_waits_as_long_as_the_server_asks(
+    http: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("time.sleep", waits.append)
+    server.status, server.headers = 429, {"Retry-After": "7"}
+    assert http.get(server.url, step="s").status == 429
+    assert len(waits) == 3
+    assert all(7 <= wait <= 7 * 1.25 for wait in waits)
+
+
+@pytest.mark.parametrize("retry_after", ["31", "86400", "Fri, 31 Dec 2999 23:59:59 GMT"])
+def test_does_not_wait_longer_than_a_pipeline_would(
+    http: HttpClient, server: Server, retry_after: str
+) -> None:
+    server.status, server.headers = 503, {"Retry-After": retry_after}
+    assert http.get(server.url, step="s").status == 503
+    assert len(server.requests) == 1
+
+
+def _hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)

@@ -7,13 +7,16 @@ bundle come from the usual variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE)
 
 from __future__ import annotations
 
+import http.client
 import json
 import logging
+import random
 import socket
 import ssl
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,6 +30,11 @@ CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 TOTAL_TIMEOUT = 60.0
 MAX_BODY = 4 * 1024 * 1024
+MAX_RETRY_AFTER = 30.0
+
+_PAUSES = (0.5, 1.0, 2.0)
+_BUSY = frozenset((429, 503))
+_GATEWAY_FAILED = frozenset((502, 504))
 
 # TypeError comes from requests for a proxy URL with an empty host.
 _FAILURES = (
@@ -100,62 +108,133 @@ class HttpClient:
 
     def get(self, url: str, *, step: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """GET url. Raises NetworkError, or ResponseError for a redirect or too large an answer."""
-        return self._request("GET", url, step, None, headers or {})
+        return self._request(_Request("GET", url, step, None, headers or {}, repeatable=True))
 
     def post(
-        self, url: str, body: bytes | Mapping[str, str], *, step: str, headers: Mapping[str, str]
-    ) -> HttpResponse:
-        """POST body (bytes, or a mapping sent as a form) to url. Raises as get does."""
-        return self._request("POST", url, step, body, headers)
-
-    def _request(
         self,
-        method: str,
         url: str,
+        body: bytes | Mapping[str, str],
+        *,
         step: str,
-        body: bytes | Mapping[str, str] | None,
         headers: Mapping[str, str],
+        repeatable: bool = False,
     ) -> HttpResponse:
-        host = host_of(url)
-        if not url.lower().startswith("https://") or not host:
-            raise ResponseError("the address is not https, nothing was sent", step=step, host=host)
+        """POST body (bytes, or a mapping sent as a form) to url. Raises as get does.
+
+        repeatable: nothing is lost if the server gets it twice. A password is not: should it be
+        wrong, each time counts towards a lock-out; it is sent again only to a server that says it
+        has not looked at it (429, 503).
+        """
+        return self._request(_Request("POST", url, step, body, headers, repeatable))
+
+    def _request(self, request: _Request) -> HttpResponse:
+        """The answer, after another try or three where the server was busy or hung up."""
+        if not request.url.lower().startswith("https://") or not request.host:
+            raise ResponseError(
+                "the address is not https, nothing was sent", step=request.step, host=request.host
+            )
+        busy = _BUSY | _GATEWAY_FAILED if request.repeatable else _BUSY
+        for pause in (*_PAUSES, None):
+            wait = pause
+            try:
+                response, retry_after = self._send(request)
+            except _FAILURES as error:
+                if wait is None or not request.repeatable or not _was_dropped(error):
+                    problem, remedy = explain_failure(error)
+                    raise NetworkError(
+                        problem, step=request.step, host=request.host, remedy=remedy
+                    ) from None
+                _logger.info("%s: %s hung up, trying again", request.step, request.host)
+            else:
+                if wait is None or response.status not in busy:
+                    return response
+                if retry_after is not None:
+                    wait = retry_after
+                if wait > MAX_RETRY_AFTER:
+                    return response
+                _logger.info(
+                    "%s: %s answered HTTP %d, trying again in %.1f s",
+                    request.step,
+                    request.host,
+                    response.status,
+                    wait,
+                )
+            time.sleep(wait * random.uniform(1, 1.25))  # so that fifty do not come back at once
+        raise AssertionError("the last try returns or raises")
+
+    def _send(self, request: _Request) -> tuple[HttpResponse, float | None]:
+        """One try: the answer, and in how many seconds the server wants to be asked again."""
         deadline = time.monotonic() + TOTAL_TIMEOUT
-        try:
-            with self._session.request(
-                method,
-                url,
-                data=body,
-                headers=dict(headers),
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                allow_redirects=False,
-                stream=True,
-                verify=self._verify,
-            ) as answer:
-                content = bytearray()
-                # What has arrived, where urllib3 can (2.3 and newer), for the deadline's sake.
-                read = getattr(answer.raw, "read1", answer.raw.read)
-                while chunk := read(65536, decode_content=True):
-                    content += chunk
-                    if len(content) > MAX_BODY:
-                        raise ResponseError("answered more than 4 MiB", step=step, host=host)
-                    if time.monotonic() > deadline:
-                        raise requests.ReadTimeout
-                status = answer.status_code
-                content_type = answer.headers.get("Content-Type", "").lower()
-                location = answer.headers.get("Location", "")
-        except _FAILURES as error:
-            problem, remedy = explain_failure(error)
-            raise NetworkError(problem, step=step, host=host, remedy=remedy) from None
-        _logger.debug("%s: %s %s answered HTTP %d", step, method, host, status)
+        with self._session.request(
+            request.method,
+            request.url,
+            data=request.body,
+            headers=dict(request.headers),
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            allow_redirects=False,
+            stream=True,
+            verify=self._verify,
+        ) as answer:
+            content = bytearray()
+            # What has arrived, where urllib3 can (2.3 and newer), for the deadline's sake.
+            read = getattr(answer.raw, "read1", answer.raw.read)
+            while chunk := read(65536, decode_content=True):
+                content += chunk
+                if len(content) > MAX_BODY:
+                    raise ResponseError(
+                        "answered more than 4 MiB", step=request.step, host=request.host
+                    )
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout
+            status = answer.status_code
+            headers = answer.headers
+        _logger.debug(
+            "%s: %s %s answered HTTP %d", request.step, request.method, request.host, status
+        )
         if 300 <= status < 400:
-            target = host_of(location) or "elsewhere"
+            target = host_of(headers.get("Location", "")) or "elsewhere"
             raise ResponseError(
                 f"redirected to {target} (HTTP {status}), which is not followed with credentials",
-                step=step,
-                host=host,
+                step=request.step,
+                host=request.host,
                 remedy=PROXY_REMEDY,
             )
-        return HttpResponse(host, status, content_type, bytes(content))
+        content_type = headers.get("Content-Type", "").lower()
+        response = HttpResponse(request.host, status, content_type, bytes(content))
+        return response, _seconds(headers.get("Retry-After", ""))
+
+
+@dataclass(frozen=True)
+class _Request:
+    method: str
+    url: str
+    step: str
+    body: bytes | Mapping[str, str] | None = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    repeatable: bool
+
+    @property
+    def host(self) -> str:
+        return host_of(self.url)
+
+
+def _seconds(retry_after: str) -> float | None:
+    """What a Retry-After header asks for (RFC 9110, section 10.2.3); None for nonsense."""
+    try:
+        if retry_after.strip().isdigit():
+            return float(retry_after)
+        moment = parsedate_to_datetime(retry_after)
+        return max(0.0, moment.timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _was_dropped(error: BaseException) -> bool:
+    """Whether a connection that had come about was cut."""
+    return any(
+        isinstance(cause, ConnectionResetError | BrokenPipeError | http.client.RemoteDisconnected)
+        for cause in _causes(error)
+    )
 
 
 def host_of(url: str) -> str:

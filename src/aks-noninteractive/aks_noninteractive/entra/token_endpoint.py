@@ -107,7 +107,13 @@ def request_token(
         url = f"{authority_host}/{tenant}/oauth2/v2.0/token"
         form["scope"] = f"{request.resource}/.default openid offline_access profile"
     asked_at = clock()
-    response = http.post(url, form, step=request.step, headers={"Accept": "application/json"})
+    response = http.post(
+        url,
+        form,
+        step=request.step,
+        headers={"Accept": "application/json"},
+        repeatable="password" not in grant,
+    )
     if response.status != 200:
         raise refusal(response, request, *(grant[key] for key in _SECRETS if key in grant))
     answer = response.json_object(request.step)

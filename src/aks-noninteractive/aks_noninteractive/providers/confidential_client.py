@@ -96,7 +96,7 @@ class _MsalHttp:
             form |= {"resource": self._request.resource}
             form.pop("scope", None)
         response: HttpResponse = self._http.post(
-            url, form, step=self._request.step, headers=dict(headers or {})
+            url, form, step=self._request.step, headers=dict(headers or {}), repeatable=True
         )
         self.host = response.host
         if response.status != 200:
