@@ -7,6 +7,7 @@ in the agent's folder for temporary files, the script with the task's variables,
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import uuid
 from pathlib import Path
@@ -24,6 +25,8 @@ CONNECTIONS = (SERVICE_PRINCIPAL, WORKLOAD_IDENTITY_FEDERATION, MANAGED_IDENTITY
 # Of the emulated service connection.
 SERVICE_CONNECTION_ID = "66667777-aaaa-8888-bbbb-9999cccc0000"
 
+_MACRO = re.compile(r"\$\(([\w.]+)\)")
+
 
 class AzureCliTask:
     """AzureCLI@2 on an agent of its own, whose folder goes when the `with` block ends.
@@ -36,7 +39,10 @@ class AzureCliTask:
         fail_on_standard_error: the input failOnStandardError.
         add_spn_to_environment: the input addSpnToEnvironment.
         variables: further variables of the whole job, for instance AZURE_EXTENSION_DIR, without
-            which az looks for extensions below AZURE_CONFIG_DIR.
+            which az looks for extensions below AZURE_CONFIG_DIR. Values may hold macros.
+        secrets: its secret variables: a macro reaches them, no step has them in its environment.
+
+    Scripts and `env:` may hold macros, `$(name)`.
     """
 
     def __init__(
@@ -47,6 +53,7 @@ class AzureCliTask:
         fail_on_standard_error: bool = False,
         add_spn_to_environment: bool = False,
         variables: dict[str, str] | None = None,
+        secrets: dict[str, str] | None = None,
     ) -> None:
         if connection not in CONNECTIONS:
             raise ValueError(f"connection is one of {CONNECTIONS}, not {connection!r}")
@@ -55,6 +62,7 @@ class AzureCliTask:
         self._fail_on_standard_error = fail_on_standard_error
         self._add_spn_to_environment = add_spn_to_environment
         self._variables = variables or {}
+        self._secrets = secrets or {}
         self._temporary = tempfile.TemporaryDirectory(prefix="emulated-agent-")
         self.agent = Path(self._temporary.name)
 
@@ -110,8 +118,34 @@ class AzureCliTask:
             "AGENT_TEMPDIRECTORY": str(self.temp),
             "SYSTEM_DEFAULTWORKINGDIRECTORY": str(self.sources),
             "SYSTEM_OIDCREQUESTURI": pipelines["SYSTEM_OIDCREQUESTURI"],
-            **self._variables,
+            **{
+                name.upper().replace(".", "_"): self._expand(value)
+                for name, value in self._variables.items()
+            },
         }
+
+    def _expand(self, text: str) -> str:
+        """text with the values of its macros; one that names no variable stays as it is."""
+        variables = {
+            "Agent.TempDirectory": str(self.temp),
+            "Build.SourcesDirectory": str(self.sources),
+            "Pipeline.Workspace": str(self.sources.parent),
+            "System.AccessToken": self.access_token,
+            "System.DefaultWorkingDirectory": str(self.sources),
+            **self._variables,
+            **self._secrets,
+        }
+        values = {name.lower(): value for name, value in variables.items()}
+
+        def value(macro: re.Match[str]) -> str:
+            found = values.get(macro[1].lower())
+            return macro[0] if found is None else self._expand(found)
+
+        return _MACRO.sub(value, text)
+
+    def _step_environment(self, env: dict[str, str] | None) -> dict[str, str]:
+        mapped = {name: self._expand(value) for name, value in (env or {}).items()}
+        return {**self.environment, **mapped}
 
     # The steps
 
@@ -150,14 +184,10 @@ class AzureCliTask:
 
     def later_step(self, script: str, env: dict[str, str] | None = None) -> Result:
         """Run a plain bash step of the job: az's profile is that of the home folder there."""
-        return self._bash(script, {**self.environment, **(env or {})})
+        return self._bash(script, self._step_environment(env))
 
     def _task_environment(self, env: dict[str, str] | None) -> dict[str, str]:
-        environment = {
-            **self.environment,
-            **(env or {}),
-            "AZURE_CONFIG_DIR": str(self.config),
-        }
+        environment = {**self._step_environment(env), "AZURE_CONFIG_DIR": str(self.config)}
         if self._connection == WORKLOAD_IDENTITY_FEDERATION:
             environment |= {
                 "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": SERVICE_CONNECTION_ID,
@@ -209,7 +239,8 @@ class AzureCliTask:
 
     def _bash(self, script: str, environment: dict[str, str]) -> Result:
         path = self.temp / f"{uuid.uuid4()}.sh"
-        path.write_text(f'cd "$SYSTEM_DEFAULTWORKINGDIRECTORY"\n{script}\n', encoding="utf-8")
+        content = f'cd "$SYSTEM_DEFAULTWORKINGDIRECTORY"\n{self._expand(script)}\n'
+        path.write_text(content, encoding="utf-8")
         try:
             return execute("bash", path, env=environment)
         finally:

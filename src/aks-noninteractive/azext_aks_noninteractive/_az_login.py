@@ -4,14 +4,10 @@ import os
 import shutil
 import sys
 
-from aks_noninteractive.entra import aadsts
 from aks_noninteractive.entra.token_endpoint import AccessToken
-from aks_noninteractive.errors import AuthenticationError
 from aks_noninteractive.exec_plugin import az_profile
 from aks_noninteractive.providers.azurecli import plugin_fields
 from aks_noninteractive.providers.base import TokenProvider
-
-_ASSERTION_EXPIRED = "AADSTS700024"
 
 
 def find_account(cli_ctx):
@@ -57,7 +53,6 @@ class AzLoginProvider(TokenProvider):
     def get_token(self, request):
         from azure.cli.core._profile import Profile
         from azure.cli.core.auth.util import resource_to_scopes
-        from azure.cli.core.azclierror import AuthenticationError as AzAuthenticationError
 
         own = self._account["tenantId"]
         where = (
@@ -65,19 +60,9 @@ class AzLoginProvider(TokenProvider):
             if request.tenant and request.tenant != own
             else {"subscription": self._account["id"]}
         )
-        try:
-            (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
-                scopes=resource_to_scopes(request.resource), **where
-            )
-        except AzAuthenticationError as error:
-            if _ASSERTION_EXPIRED not in str(error):
-                raise
-            raise AuthenticationError(
-                "az has no token for the cluster: the id token that it signed in with has expired",
-                step=request.step,
-                code=_ASSERTION_EXPIRED,
-                remedy=aadsts.remedy(700024, for_arm=False),
-            ) from None
+        (_, token, entry), _, tenant = Profile(cli_ctx=self._cli_ctx).get_raw_token(
+            scopes=resource_to_scopes(request.resource), **where
+        )
         expires_on = int(entry["expires_on"])
         return AccessToken(
             token=token,

@@ -37,7 +37,8 @@ from azext_aks_noninteractive._logging import log_with_az
 logger = get_logger(__name__)
 
 
-# pylint: disable=too-many-arguments,too-many-positional-arguments
+# az takes a command's arguments from the signature of its function.
+# pylint: disable=too-many-arguments,too-many-positional-arguments,too-many-locals
 def get_credentials_noninteractive(
     cmd,
     resource_group_name=None,

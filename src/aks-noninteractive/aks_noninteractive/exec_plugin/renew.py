@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .. import environment
-from ..clouds import PUBLIC_CLOUD, cloud_named
+from ..clouds import KNOWN_CLOUDS, PUBLIC_CLOUD
 from ..entra.http import HttpClient
 from ..entra.token_endpoint import AccessToken, TokenRequest, refresh_token_grant, request_token
 from ..errors import AksAuthError, AuthenticationError, NetworkError, UsageError
@@ -102,7 +102,7 @@ class _Renewal:
         self._began = clock()
         self._profile = b""
         verify = not environ.get(environment.DISABLE_VERIFICATION)
-        cloud = cloud_named(entry.environment) if entry.environment else PUBLIC_CLOUD
+        cloud = KNOWN_CLOUDS.get(entry.environment, PUBLIC_CLOUD)
         self._context = SignInContext(
             HttpClient(verify=verify),
             replace(cloud, authority_host=entry.authority_host),
