@@ -136,7 +136,7 @@ def test_else_the_az_login_and_in_a_pipeline_before_what_strays_there(environ: V
     ],
 )
 def test_what_is_said_outright_comes_before_az_in_a_pipeline_too(
-    environ: Variables, options: dict[str, str], login: str
+    environ: Variables, options: dict[str, Any], login: str
 ) -> None:
     assert provider_of({**BUILD, **environ}, az=True, **options).name == login
 
@@ -164,7 +164,7 @@ def test_a_pipeline_without_an_az_login_is_like_anywhere_else() -> None:
     ],
 )
 def test_an_identitys_flag_decides(
-    options: dict[str, str], environ: Variables, login: str, method: Variables
+    options: dict[str, Any], environ: Variables, login: str, method: Variables
 ) -> None:
     assert provider_of({**environ, **method}, az=True, **options).name == login
 
@@ -210,7 +210,7 @@ def test_terraforms_variables_are_for_who_asks_for_a_service_principal(name: str
     ],
 )
 def test_a_flag_comes_before_azures_variables_and_they_before_kubelogins(
-    options: dict[str, str], environ: Variables, identity: str
+    options: dict[str, Any], environ: Variables, identity: str
 ) -> None:
     assert provider_of(environ, **options).identity == identity
 
@@ -236,7 +236,7 @@ def test_a_flag_comes_before_azures_variables_and_they_before_kubelogins(
     ],
 )
 def test_flags_of_two_identities_are_refused(
-    options: dict[str, str], names: tuple[str, ...]
+    options: dict[str, Any], names: tuple[str, ...]
 ) -> None:
     said = refusal_of({**USER, **SECRET}, az=True, **options)
 
@@ -286,7 +286,7 @@ def test_a_mode_of_kubelogin_that_is_not_here_is_named(mode: str) -> None:
     ],
 )
 def test_what_a_named_identity_lacks_is_said_at_once(
-    options: dict[str, str], environ: Variables, lacks: tuple[str, ...]
+    options: dict[str, Any], environ: Variables, lacks: tuple[str, ...]
 ) -> None:
     said = refusal_of(environ, **options)
 

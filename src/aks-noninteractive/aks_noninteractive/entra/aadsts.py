@@ -101,8 +101,8 @@ MEANINGS: dict[int, tuple[str, str]] = {
     ),
     700024: (
         "the token that proves the identity has expired",
-        "Run this first in the step, or keep the session active (keepAzSessionActive: true), or map "
-        "SYSTEM_ACCESSTOKEN in the step and use --login azurepipelines, which gets a new one.",
+        "Run this first in the step, or keep the session active (keepAzSessionActive: true), or "
+        "map SYSTEM_ACCESSTOKEN in the step and use --login azurepipelines, which gets a new one.",
     ),
     700211: _FEDERATED_CREDENTIAL,
     700212: _FEDERATED_CREDENTIAL,
