@@ -7,6 +7,7 @@ import getpass
 import json
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -119,7 +120,9 @@ def _get_credentials(words: list[str]) -> dict[str, Any] | None:
         renewal=command_line(PROGRAM, _given_options(parser, parsed)),
     )
     return get_credentials(
-        sign_in, skeleton or (lambda: _fetch_skeleton(parsed, cloud, sign_in)), output
+        sign_in,
+        skeleton if skeleton is not None else lambda: _fetch_skeleton(parsed, cloud, sign_in),
+        output,
     )
 
 
@@ -162,7 +165,7 @@ def _cloud(parsed: argparse.Namespace, skeleton: bytes | None) -> Cloud:
     cloud = PUBLIC_CLOUD
     if parsed.environment:
         cloud = cloud_named(parsed.environment)
-    elif skeleton:
+    elif skeleton is not None:
         entra = parse_skeleton(skeleton).entra
         cloud = KNOWN_CLOUDS.get(entra.environment if entra else "", PUBLIC_CLOUD)
     if not host and cloud is PUBLIC_CLOUD:
@@ -172,7 +175,7 @@ def _cloud(parsed: argparse.Namespace, skeleton: bytes | None) -> Cloud:
 
 def _context(cloud: Cloud, options: IdentityOptions, subscription: str | None) -> SignInContext:
     from .entra.http import HttpClient
-    from .exec_plugin.az_profile import config_directory
+    from .exec_plugin.az_profile import config_directory, read_accounts
     from .providers.azurecli import AzureCliProvider
     from .providers.base import SignInContext
 
@@ -185,8 +188,11 @@ def _context(cloud: Cloud, options: IdentityOptions, subscription: str | None) -
         ask_password=getpass.getpass if sys.stdin.isatty() else None,
     )
 
+    directory = config_directory(os.environ)
+    if not shutil.which("az") or not read_accounts(directory):
+        return context
+
     def az_login() -> AzureCliProvider:
-        directory = config_directory(os.environ)
         return AzureCliProvider(options, context, directory=directory, subscription=subscription)
 
     return replace(context, az_login=az_login)

@@ -29,6 +29,7 @@ from .kubeconfig.document import dump
 from .kubeconfig.merge import entries_for, merge
 from .kubeconfig.skeleton import ClusterSkeleton, EntraIntegration, parse_skeleton
 from .kubeconfig.store import update
+from .providers import get_token, prepare
 from .providers.base import TokenProvider
 
 ANY_ORGANIZATION = "organizations"
@@ -73,7 +74,7 @@ class SignIn:
     def _prepare(self) -> None:
         assert self._prepared is not None
         try:
-            self.provider.prepare()
+            prepare(self.provider)
         except BaseException as error:
             self._prepared.set_exception(error)
         else:
@@ -84,7 +85,7 @@ class SignIn:
         self.start()
         assert self._prepared is not None
         self._prepared.result()
-        return self.provider.get_token(request)
+        return get_token(self.provider, request)
 
     def arm_token(self, arm_audience: str) -> AccessToken:
         """A token for Azure Resource Manager (steps 4 and 5)."""
@@ -142,7 +143,8 @@ def get_credentials(
     if format_name == formats.EXEC:
         entry = _plugin_entry(sign_in.provider, skeleton.entra, token, output.renewal)
         files = TokenFiles.of(output.cache, entry)
-        user_fields: Mapping[str, Any] = exec_user(entry, files.token_file)
+        module = type(sign_in.provider).__module__
+        user_fields: Mapping[str, Any] = exec_user(entry, files.token_file, module)
         store_token = partial(files.store_login, token, az_profile)
         return _write(skeleton, user_fields, output, identity, store_token)
     user_fields = _user_fields(skeleton.entra, token, format_name, sign_in.provider)
@@ -171,7 +173,9 @@ def _plugin_entry(
     provider: TokenProvider, entra: EntraIntegration, token: AccessToken, renewal: str
 ) -> PluginEntry:
     options = provider.options.provider_options
-    fields: dict[str, Any] = {"client_id": token.client_id, **provider.plugin_fields()}
+    # A user's client is the cluster's, or one that was given; others have their own.
+    client_id = token.client_id if provider.has_refresh_token else ""
+    fields: dict[str, Any] = {"client_id": client_id, **provider.plugin_fields()}
     return PluginEntry(
         login=provider.login,
         tenant_id=token.tenant,

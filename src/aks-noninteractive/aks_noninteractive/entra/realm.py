@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import AuthenticationError, NetworkError, ResponseError, UsageError, quote_server
+from ..errors import AuthenticationError, ResponseError, UsageError, quote_server
 from .http import HttpClient, HttpResponse
 
 STEP = "user realm"
@@ -78,13 +78,7 @@ def discover_user_realm(http: HttpClient, authority_host: str, username: str) ->
 
 def parse_user_realm(response: HttpResponse) -> UserRealm:
     """The realm in an answer. Raises NetworkError for a busy server, ResponseError otherwise."""
-    if response.status == 429 or response.status >= 500:
-        raise NetworkError(
-            f"the server is busy or failing (HTTP {response.status})",
-            step=STEP,
-            host=response.host,
-            remedy="Try again in a minute.",
-        )
+    response.raise_if_busy(STEP)
     if response.status != 200:
         raise ResponseError(
             f"answered {response.describe()}",

@@ -18,7 +18,6 @@ from urllib.parse import quote
 from ..errors import (
     AksAuthError,
     AuthenticationError,
-    NetworkError,
     ResponseError,
     quote_server,
 )
@@ -168,14 +167,11 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 
 def refusal(response: HttpResponse, request: TokenRequest, *secrets: str) -> AksAuthError:
-    """The error for an answer that is not 200; secrets are blotted out of the server's words."""
-    if response.status == 429 or response.status >= 500:
-        return NetworkError(
-            f"Entra is busy or failing (HTTP {response.status})",
-            step=request.step,
-            host=response.host,
-            remedy="Try again in a minute.",
-        )
+    """The error for an answer that is not 200; secrets are blotted out of the server's words.
+
+    Raises NetworkError where the server is busy.
+    """
+    response.raise_if_busy(request.step)
     answer = response.json_object(request.step)
     description = _text(answer, "error_description")
     number = _number(answer, description)

@@ -125,9 +125,10 @@ def from_arguments(arguments: Sequence[str]) -> PluginEntry:
     return from_parsed(parsed)
 
 
-def exec_user(entry: PluginEntry, token_file: Path) -> dict[str, Any]:
+def exec_user(entry: PluginEntry, token_file: Path, provider_module: str) -> dict[str, Any]:
     """The user entry that starts this package as kubectl's credential plugin.
 
+    provider_module: where the identity's provider is, which may be another package.
     v1beta1, because kubectl 1.20 does not know v1, and every newer one knows both.
     """
     return {
@@ -137,7 +138,11 @@ def exec_user(entry: PluginEntry, token_file: Path) -> dict[str, Any]:
             "args": [
                 *("-I", "-S", _stable(os.path.abspath(quick_path.__file__)), str(token_file)),
                 *entry.arguments(),
-                *(word for path in _package_directories() for word in ("--python-path", path)),
+                *(
+                    word
+                    for path in _package_directories(provider_module)
+                    for word in ("--python-path", path)
+                ),
             ],
             "env": None,
             "interactiveMode": "Never",
@@ -162,13 +167,14 @@ def find_entry(user: Any) -> tuple[PluginEntry, Path] | None:
         return None
 
 
-def _package_directories() -> list[str]:
-    """The folders that what we import was found in, each once."""
+def _package_directories(provider_module: str) -> list[str]:
+    """The folders that what a renewal imports was found in, each once."""
     folders = []
-    for package in _PACKAGES:
+    for package in (*_PACKAGES, provider_module.partition(".")[0]):
         spec = find_spec(package)
         if spec is not None and spec.origin:
-            folder = _stable(os.path.dirname(os.path.dirname(os.path.abspath(spec.origin))))
+            found = Path(os.path.abspath(spec.origin)).parent
+            folder = _stable(str(found.parent if spec.submodule_search_locations else found))
             if folder not in folders:
                 folders.append(folder)
     return folders

@@ -20,7 +20,7 @@ from ..clouds import KNOWN_CLOUDS, PUBLIC_CLOUD
 from ..entra.http import HttpClient
 from ..entra.token_endpoint import AccessToken, TokenRequest, refresh_token_grant, request_token
 from ..errors import AksAuthError, AuthenticationError, NetworkError, UsageError
-from ..providers import resolve
+from ..providers import get_token, prepare, resolve
 from ..providers.azurecli import AzureCliProvider
 from ..providers.base import IdentityOptions, SignInContext
 from . import az_profile
@@ -102,10 +102,12 @@ class _Renewal:
         self._began = clock()
         self._profile = b""
         verify = not environ.get(environment.DISABLE_VERIFICATION)
-        cloud = KNOWN_CLOUDS.get(entry.environment, PUBLIC_CLOUD)
+        cloud = KNOWN_CLOUDS.get(entry.environment, replace(PUBLIC_CLOUD, name=""))
+        if entry.login == "msi":  # which of them is the entry's to say
+            environ = {k: v for k, v in environ.items() if k not in environment.CLIENT_ID}
         self._context = SignInContext(
             HttpClient(verify=verify),
-            replace(cloud, authority_host=entry.authority_host),
+            replace(cloud, authority_host=entry.authority_host or cloud.authority_host),
             clock,
             environ,
             az_login=self._az_login,
@@ -179,8 +181,8 @@ class _Renewal:
         if known:
             raise known
         try:
-            provider.prepare()
-            return provider.get_token(self._request)
+            prepare(provider)
+            return get_token(provider, self._request)
         except AuthenticationError as error:
             self._files.write_refusal(provider.credential, error)
             raise

@@ -86,7 +86,7 @@ def kubelogin_user(
         "ropc": [*client, *tenant, *environment, *legacy],
         "spn": [*client, *tenant, *environment, *legacy],
         "azurecli": tenant,
-        "msi": client if client[1] else resource if resource[1] else [],
+        "msi": resource if resource[1] else client if fields.get("client_id") else [],
         "workloadidentity": [*client, *tenant],
         "azurepipelines": [*tenant, *connection, *client],
     }[mode]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from inspect import isabstract
 
 from .. import environment
-from ..errors import UsageError
+from ..entra.token_endpoint import AccessToken, TokenRequest
+from ..errors import AksAuthError, AuthenticationError, UsageError
 from .base import IdentityOptions, SignInContext, TokenProvider
 
 AUTO = "auto"
@@ -49,6 +51,8 @@ _TAKES_OPTIONS_OF = {"managed": "password", "federated": "password"}
 # The environment's candidates, the first complete one is taken.
 _CANDIDATES = ("password", "azurepipelines", "githubactions", "workloadidentity", "spn")
 
+_OURS = ("aks_noninteractive.", "azext_aks_noninteractive.")
+
 _logger = logging.getLogger(__name__)
 
 
@@ -62,12 +66,18 @@ def resolve(options: IdentityOptions, context: SignInContext) -> TokenProvider:
         _logger.info("identity: %s, because of %s", login, why)
     login = _github_for_workload_identity(login, options, context)
     if login == AZURE_CLI:
+        if options.client_id:
+            raise UsageError(
+                "--client-id has no meaning for the az login",
+                remedy="Leave it out, or complete the identity that it belongs to.",
+            )
         if context.az_login is None:
             raise UsageError(
-                "--login azurecli, but az is not signed in, or does not know the subscription",
+                "--login azurecli, but there is no az that is signed in and knows the subscription",
                 remedy="Sign in with az login first, or give an identity of your own.",
             )
         return context.az_login()
+    options = replace(options, login=login)
     provider = _provider_class(login)
     missing = provider.missing(options, context)
     if missing:
@@ -78,12 +88,45 @@ def resolve(options: IdentityOptions, context: SignInContext) -> TokenProvider:
     return provider(options, context)
 
 
+def prepare(provider: TokenProvider) -> None:
+    """provider.prepare(); whatever another package's provider raises becomes one of our errors."""
+    _call(provider, provider.prepare)
+
+
+def get_token(provider: TokenProvider, request: TokenRequest) -> AccessToken:
+    """provider.get_token(request), likewise."""
+    token = _call(provider, lambda: provider.get_token(request))
+    if not isinstance(token, AccessToken):
+        raise _fault(provider, f"its token is of type {type(token).__name__}")
+    return token
+
+
+def _call(provider: TokenProvider, method: Callable[[], object]) -> object:
+    try:
+        return method()
+    except AksAuthError:
+        raise
+    except Exception as error:
+        if type(provider).__module__.startswith(_OURS):
+            raise  # a fault of ours, or az's own error
+        raise _fault(provider, f"{type(error).__name__}: {error}") from None
+
+
+def _fault(provider: TokenProvider, problem: str) -> AuthenticationError:
+    return AuthenticationError(
+        f"the login mode failed ({problem})",
+        step=f"--login {provider.name}",
+        remedy=f"Mend or remove the package of {type(provider).__module__}.",
+    )
+
+
 def canonical_login(name: str) -> str:
     """Our name of a login mode, kubelogin's accepted; UsageError for one that needs a person."""
     login = _ALIASES.get(name.lower(), name.lower())
     if login in _NEED_A_PERSON:
         raise UsageError(
-            f"the login mode {name!r} needs a person", remedy=f"Use one of {', '.join(LOGINS)}."
+            f"the login mode {name!r} needs a person, or another program's login",
+            remedy=f"Use one of {', '.join(LOGINS)}.",
         )
     return login
 
@@ -120,7 +163,7 @@ def _choose(options: IdentityOptions, context: SignInContext) -> tuple[str, str]
         if getattr(options, name) is not None:
             return login, "--" + name.replace("_", "-")
     method = context.environ.get(environment.LOGIN_METHOD)
-    if method:
+    if method and method.lower() != AUTO:
         return canonical_login(method), environment.LOGIN_METHOD
 
     # A build agent's own pod identity, or a stray variable, must not win over the service
@@ -184,7 +227,9 @@ def _load(entry: EntryPoint) -> type[TokenProvider]:
             f"({type(error).__name__}: {error})",
             remedy=f"Mend or remove the package {package}.",
         ) from None
-    if not (isinstance(provider, type) and issubclass(provider, TokenProvider)):
+    if not (isinstance(provider, type) and issubclass(provider, TokenProvider)) or isabstract(
+        provider
+    ):
         raise UsageError(
             f"the login mode {entry.name!r} of {package} is not a TokenProvider",
             remedy=f"Mend or remove the package {package}.",

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from .. import environment
 from ..environment import first_of
-from ..errors import AuthenticationError, NetworkError, ResponseError
+from ..errors import AuthenticationError, ResponseError
 from .base import IdentityOptions, SignInContext
 from .token_exchange import TokenExchangeProvider
 
@@ -62,13 +62,7 @@ class AzurePipelinesProvider(TokenExchangeProvider):
                 "X-TFS-FedAuthRedirect": "Suppress",
             },
         )
-        if response.status == 429 or response.status >= 500:
-            raise NetworkError(
-                f"Azure DevOps is busy or failing (HTTP {response.status})",
-                step=STEP,
-                host=response.host,
-                remedy="Try again in a minute.",
-            )
+        response.raise_if_busy(STEP)
         if response.status != 200:
             raise AuthenticationError(
                 f"Azure DevOps gave none ({response.describe()})",

@@ -116,7 +116,11 @@ class TokenProvider(ABC):
 
     def plugin_fields(self) -> Mapping[str, str]:
         """What the exec plugin's entry has to say of this identity, by PluginEntry's names."""
-        return {}
+        cloud = self.context.cloud
+        return {
+            "authority_host": cloud.authority_host,
+            "environment": cloud.name if cloud.is_known else "",
+        }
 
     def prepare(self) -> None:  # noqa: B027 - not every identity has something to prepare
         """What can be done before the cluster is known.

@@ -27,6 +27,7 @@ def read_certificate(file: str, password: str | None, now: float) -> ClientCerti
     certificate or private key in it, a key that is not the certificate's, and one that has expired.
     """
     from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
     try:
         content = Path(file).expanduser().read_bytes()
@@ -38,6 +39,8 @@ def read_certificate(file: str, password: str | None, now: float) -> ClientCerti
         if b"-----BEGIN" in content
         else _from_pfx(file, content, secret)
     )
+    if not isinstance(key, RSAPrivateKey):
+        raise _problem(file, "holds a key that is not RSA", "Entra takes RSA keys; make a new one.")
     leaf = next((c for c in chain if c.public_key() == key.public_key()), None)
     if leaf is None:
         raise _problem(file, "holds no certificate for its private key")
@@ -79,7 +82,13 @@ def _from_pfx(file: str, content: bytes, secret: bytes | None) -> tuple[Any, lis
     from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
 
     try:
-        key, leaf, others = load_key_and_certificates(content, secret)
+        try:
+            key, leaf, others = load_key_and_certificates(content, secret)
+        except ValueError:
+            if secret is None:
+                raise
+            # It may need none, whatever the environment has.
+            key, leaf, others = load_key_and_certificates(content, None)
     except ValueError as error:
         if "password" in str(error).lower() or "mac" in str(error).lower():
             problem = "has another password" if secret else "needs a password"

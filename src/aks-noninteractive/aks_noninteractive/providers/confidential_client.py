@@ -38,11 +38,7 @@ class ConfidentialClientProvider(TokenProvider):
         return self.client_id
 
     def plugin_fields(self) -> Mapping[str, str]:
-        return {
-            "client_id": self.client_id,
-            "authority_host": self.context.cloud.authority_host,
-            "environment": self.context.cloud.name if self.context.cloud.is_known else "",
-        }
+        return {**super().plugin_fields(), "client_id": self.client_id}
 
     def get_token(self, request: TokenRequest) -> AccessToken:
         import msal

@@ -45,6 +45,7 @@ class GitHubActionsProvider(TokenExchangeProvider):
                 "Accept": "application/json",
             },
         )
+        response.raise_if_busy(STEP)
         if response.status != 200:
             raise AuthenticationError(
                 f"GitHub gave none ({response.describe()})",

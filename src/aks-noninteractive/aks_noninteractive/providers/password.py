@@ -69,7 +69,7 @@ class PasswordProvider(TokenProvider):
         return self._password
 
     def plugin_fields(self) -> Mapping[str, str]:
-        return {"username": self._username, "authority_host": self.context.cloud.authority_host}
+        return {**super().plugin_fields(), "username": self._username}
 
     def prepare(self) -> None:
         context = self.context

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
 from .. import environment
 from ..entra.token_endpoint import TokenRequest
-from ..environment import first_of
 from ..errors import UsageError
 from .base import IdentityOptions, SignInContext
 from .certificate import read_certificate
@@ -48,13 +48,16 @@ class ServicePrincipalProvider(ConfidentialClientProvider):
     def credential(self) -> str:
         if self._settings.secret:
             return self._settings.secret
-        certificate = Path(self._settings.certificate or "").expanduser()
-        return f"{certificate} {certificate.stat().st_mtime_ns}" if certificate.exists() else ""
+        file = Path(self._settings.certificate or "").expanduser()
+        changed = file.stat().st_mtime_ns if file.exists() else 0
+        return f"{file} {changed} {self._settings.certificate_password}"
 
     def plugin_fields(self) -> Mapping[str, str]:
-        fields = dict(super().plugin_fields())
+        fields = {**super().plugin_fields(), "client_id": self.client_id}
         if self._settings.certificate and not self._settings.secret:
-            fields["client_certificate"] = self._settings.certificate
+            # kubectl may be called in any folder.
+            file = os.path.abspath(os.path.expanduser(self._settings.certificate))
+            fields["client_certificate"] = file
         return fields
 
     def client_credential(self, request: TokenRequest) -> str | Mapping[str, Any]:
@@ -72,32 +75,58 @@ class ServicePrincipalProvider(ConfidentialClientProvider):
 
 
 class _Settings:
-    """What is given, else what the environment has; what is given decides between the two kinds."""
+    """What is given, else what the environment has; what is given decides between the two kinds.
+
+    A secret in the environment is not used if another application's id stands beside it.
+    """
 
     def __init__(self, options: IdentityOptions, environ: Mapping[str, str]) -> None:
-        def find(given: str | None, *names: tuple[str, ...]) -> str | None:
-            # Terraform's variables are for whoever asks for this login by name.
-            use = names if options.login == ServicePrincipalProvider.name else names[:1]
-            return given or next(filter(None, (first_of(environ, each) for each in use)), None)
-
-        env = environment
-        self.client_id = find(options.client_id, env.CLIENT_ID, env.TERRAFORM_CLIENT_ID)
-        self.tenant = find(options.tenant, env.TENANT, env.TERRAFORM_TENANT)
-        self.secret = find(options.client_secret, env.CLIENT_SECRET, env.TERRAFORM_CLIENT_SECRET)
-        self.certificate = find(
-            options.client_certificate,
-            env.CLIENT_CERTIFICATE,
-            env.TERRAFORM_CLIENT_CERTIFICATE,
-        )
-        self.certificate_password = find(
-            options.client_cert_password,
-            env.CLIENT_CERTIFICATE_PASSWORD,
-            env.TERRAFORM_CLIENT_CERTIFICATE_PASSWORD,
-        )
         if options.client_secret and options.client_certificate:
             raise UsageError(
                 "--client-secret and --client-certificate are two ways to prove one identity",
                 remedy="Leave one of them out.",
             )
+        sources = list(_SOURCES)
+        if options.login == ServicePrincipalProvider.name:
+            sources.append(_TERRAFORM)  # for whoever asks for this login by name
+
+        def first(setting: str) -> str | None:
+            found = (environ.get(source[setting]) for source in sources if setting in source)
+            return next(filter(None, found), None)
+
+        self.client_id = options.client_id or first("client id")
+        sources = [
+            source
+            for source in sources
+            if environ.get(source["client id"], "").lower() in ("", (self.client_id or "").lower())
+        ]
+        self.tenant = options.tenant or first("tenant")
+        self.secret = options.client_secret or first("secret")
+        self.certificate = options.client_certificate or first("certificate")
+        self.certificate_password = options.client_cert_password or first("password")
         if options.client_certificate:
             self.secret = None
+
+
+_SOURCES = (
+    {
+        "client id": environment.CLIENT_ID[0],
+        "tenant": environment.TENANT[0],
+        "secret": environment.CLIENT_SECRET[0],
+        "certificate": environment.CLIENT_CERTIFICATE[0],
+        "password": environment.CLIENT_CERTIFICATE_PASSWORD[0],
+    },
+    {
+        "client id": environment.CLIENT_ID[1],
+        "secret": environment.CLIENT_SECRET[1],
+        "certificate": environment.CLIENT_CERTIFICATE[1],
+        "password": environment.CLIENT_CERTIFICATE_PASSWORD[1],
+    },
+)
+_TERRAFORM = {
+    "client id": environment.TERRAFORM_CLIENT_ID,
+    "tenant": environment.TERRAFORM_TENANT,
+    "secret": environment.TERRAFORM_CLIENT_SECRET,
+    "certificate": environment.TERRAFORM_CLIENT_CERTIFICATE,
+    "password": environment.TERRAFORM_CLIENT_CERTIFICATE_PASSWORD,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -27,7 +28,8 @@ class WorkloadIdentityProvider(TokenExchangeProvider):
         return ["a token file (--federated-token-file, or AZURE_FEDERATED_TOKEN_FILE)"]
 
     def plugin_fields(self) -> Mapping[str, str]:
-        file = _file(self.options, self.context.environ)
+        # kubectl may be called in any folder.
+        file = os.path.abspath(os.path.expanduser(_file(self.options, self.context.environ)))
         return {**super().plugin_fields(), "federated_token_file": file}
 
     def assertion(self) -> str:
