@@ -225,7 +225,7 @@ def _azure(token: str) -> dict[str, Any]:
 
 def _plugin(username: str, renewal: str = "") -> dict[str, Any]:
     entry = PluginEntry("managed", TENANT_ID, SERVER_ID, CLIENT_ID, username, renewal=renewal)
-    return exec_user(entry, Path("/tokens/1.json"))
+    return exec_user(entry, Path("/tokens/1.json"), "aks_noninteractive")
 
 
 def _guest(oid: str) -> dict[str, Any]:

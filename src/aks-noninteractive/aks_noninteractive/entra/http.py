@@ -72,15 +72,16 @@ class HttpResponse:
             )
         return value
 
-    def raise_if_busy(self, step: str) -> None:
-        """NetworkError where the server says that it cannot answer now (429, 5xx)."""
-        if self.status == 429 or self.status >= 500:
-            raise NetworkError(
-                f"the server is busy or failing (HTTP {self.status})",
-                step=step,
-                host=self.host,
-                remedy="Try again in a minute.",
-            )
+    def busy(self, step: str) -> NetworkError | None:
+        """The error for a server that says it cannot answer now (429, 5xx); None for others."""
+        if self.status != 429 and self.status < 500:
+            return None
+        return NetworkError(
+            f"the server is busy or failing (HTTP {self.status})",
+            step=step,
+            host=self.host,
+            remedy="Try again in a minute.",
+        )
 
     def describe(self) -> str:
         """Status, kind and size of the answer, without its content."""

@@ -78,7 +78,8 @@ def discover_user_realm(http: HttpClient, authority_host: str, username: str) ->
 
 def parse_user_realm(response: HttpResponse) -> UserRealm:
     """The realm in an answer. Raises NetworkError for a busy server, ResponseError otherwise."""
-    response.raise_if_busy(STEP)
+    if busy := response.busy(STEP):
+        raise busy
     if response.status != 200:
         raise ResponseError(
             f"answered {response.describe()}",

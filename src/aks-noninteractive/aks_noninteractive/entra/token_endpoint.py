@@ -167,11 +167,9 @@ def unverified_claims(token: str) -> dict[str, Any]:
 
 
 def refusal(response: HttpResponse, request: TokenRequest, *secrets: str) -> AksAuthError:
-    """The error for an answer that is not 200; secrets are blotted out of the server's words.
-
-    Raises NetworkError where the server is busy.
-    """
-    response.raise_if_busy(request.step)
+    """The error for an answer that is not 200; secrets are blotted out of the server's words."""
+    if busy := response.busy(request.step):
+        return busy
     answer = response.json_object(request.step)
     description = _text(answer, "error_description")
     number = _number(answer, description)

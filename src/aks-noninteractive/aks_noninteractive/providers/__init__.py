@@ -77,7 +77,8 @@ def resolve(options: IdentityOptions, context: SignInContext) -> TokenProvider:
                 remedy="Sign in with az login first, or give an identity of your own.",
             )
         return context.az_login()
-    options = replace(options, login=login)
+    if options.login != AUTO:
+        options = replace(options, login=login)
     provider = _provider_class(login)
     missing = provider.missing(options, context)
     if missing:

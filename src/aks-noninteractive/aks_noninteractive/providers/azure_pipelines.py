@@ -62,7 +62,8 @@ class AzurePipelinesProvider(TokenExchangeProvider):
                 "X-TFS-FedAuthRedirect": "Suppress",
             },
         )
-        response.raise_if_busy(STEP)
+        if busy := response.busy(STEP):
+            raise busy
         if response.status != 200:
             raise AuthenticationError(
                 f"Azure DevOps gave none ({response.describe()})",

@@ -45,7 +45,8 @@ class GitHubActionsProvider(TokenExchangeProvider):
                 "Accept": "application/json",
             },
         )
-        response.raise_if_busy(STEP)
+        if busy := response.busy(STEP):
+            raise busy
         if response.status != 200:
             raise AuthenticationError(
                 f"GitHub gave none ({response.describe()})",

@@ -75,10 +75,7 @@ class ServicePrincipalProvider(ConfidentialClientProvider):
 
 
 class _Settings:
-    """What is given, else what the environment has; what is given decides between the two kinds.
-
-    A secret in the environment is not used if another application's id stands beside it.
-    """
+    """What is given, else what the environment has; what is given decides between the two kinds."""
 
     def __init__(self, options: IdentityOptions, environ: Mapping[str, str]) -> None:
         if options.client_secret and options.client_certificate:
@@ -95,11 +92,6 @@ class _Settings:
             return next(filter(None, found), None)
 
         self.client_id = options.client_id or first("client id")
-        sources = [
-            source
-            for source in sources
-            if environ.get(source["client id"], "").lower() in ("", (self.client_id or "").lower())
-        ]
         self.tenant = options.tenant or first("tenant")
         self.secret = options.client_secret or first("secret")
         self.certificate = options.client_certificate or first("certificate")
