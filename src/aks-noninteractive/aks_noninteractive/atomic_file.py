@@ -18,7 +18,7 @@ def replace_file(
     same, so that what a killed process left behind is found and removed here. Raises OSError; then
     path is as it was.
     """
-    new = path.with_name(f".{path.name}.aks-noninteractive.new")
+    new = unfinished(path)
     new.unlink(missing_ok=True)
     descriptor = os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
@@ -37,6 +37,11 @@ def replace_file(
         raise
     with contextlib.suppress(OSError):  # the file is replaced; its directory may not be readable
         _sync_directory(path.parent)
+
+
+def unfinished(path: Path) -> Path:
+    """The file that path is written to before it is replaced; left over if the writer is killed."""
+    return path.with_name(f".{path.name}.aks-noninteractive.new")
 
 
 def make_private_directory(directory: Path) -> None:

@@ -12,6 +12,7 @@ import errno
 import hmac
 import json
 import os
+import re
 import secrets
 import time
 from base64 import b64decode, b64encode
@@ -24,7 +25,7 @@ from typing import IO
 
 import portalocker
 
-from ..atomic_file import is_ours_alone, make_private_directory, replace_file
+from ..atomic_file import is_ours_alone, make_private_directory, replace_file, unfinished
 from ..entra.token_endpoint import AccessToken
 from ..environment import CACHE_DIRECTORY
 from ..errors import AuthenticationError, KubeconfigError, NetworkError
@@ -35,6 +36,7 @@ STEP = "token cache"
 REFUSAL_LIFETIME = 60.0
 LOCK_TIMEOUT = 120.0
 _POLL = 0.02
+_STEM = re.compile(r"\.?([0-9a-f]{32})\.")
 _SUFFIXES = (".token", ".refresh", ".refused")
 _DEFAULT = "~/.kube/cache/aks-noninteractive"
 _REFRESH_MAGIC = b"aks-noninteractive refresh 1"
@@ -209,6 +211,7 @@ class TokenFiles:
             path = self._file(suffix)
             found = path.exists() or found
             path.unlink(missing_ok=True)
+            unfinished(path).unlink(missing_ok=True)
         return found
 
     def _file(self, suffix: str) -> Path:
@@ -229,7 +232,8 @@ _REFUSAL_FACTS = ("message", "step", "host", "code", "correlation_id", "remedy")
 
 def forget_all(directory: Path) -> int:
     """Remove every stored token in directory; of how many entries."""
-    stems = {path.stem for path in directory.glob("*.*") if path.suffix != ".lock"}
+    names = [path.name for path in directory.glob("*")]
+    stems = {match[1] for match in map(_STEM.match, names) if match}
     count = 0
     for stem in sorted(stems):
         files = TokenFiles(directory / f"{stem}.token")

@@ -8,9 +8,8 @@ from urllib.parse import quote
 
 from .. import environment
 from ..environment import first_of
-from ..errors import AuthenticationError, ResponseError
 from .base import IdentityOptions, SignInContext
-from .token_exchange import TokenExchangeProvider
+from .token_exchange import TokenExchangeProvider, token_in
 
 STEP = "id token of the service connection"
 API_VERSION = "7.1"
@@ -62,20 +61,13 @@ class AzurePipelinesProvider(TokenExchangeProvider):
                 "X-TFS-FedAuthRedirect": "Suppress",
             },
         )
-        if busy := response.busy(STEP):
-            raise busy
-        if response.status != 200:
-            raise AuthenticationError(
-                f"Azure DevOps gave none ({response.describe()})",
-                step=STEP,
-                host=response.host,
-                remedy="Check the service connection's id, that this pipeline may use it, and that "
-                f"the step maps the job's token ({MAPPING}).",
-            )
-        token = response.json_object(STEP).get("oidcToken")
-        if not isinstance(token, str) or not token:
-            raise ResponseError("the answer holds no token", step=STEP, host=response.host)
-        self._assertion = token
+        self._assertion = token_in(
+            response,
+            "oidcToken",
+            step=STEP,
+            remedy="Check the service connection's id, that this pipeline may use it, and that the "
+            f"step maps the job's token ({MAPPING}).",
+        )
 
     def assertion(self) -> str:
         return self._assertion

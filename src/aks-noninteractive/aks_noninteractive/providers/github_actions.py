@@ -7,9 +7,8 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from .. import environment
-from ..errors import AuthenticationError, ResponseError
 from .base import IdentityOptions, SignInContext
-from .token_exchange import TokenExchangeProvider
+from .token_exchange import TokenExchangeProvider, token_in
 
 STEP = "id token of the GitHub Actions job"
 
@@ -45,20 +44,13 @@ class GitHubActionsProvider(TokenExchangeProvider):
                 "Accept": "application/json",
             },
         )
-        if busy := response.busy(STEP):
-            raise busy
-        if response.status != 200:
-            raise AuthenticationError(
-                f"GitHub gave none ({response.describe()})",
-                step=STEP,
-                host=response.host,
-                remedy="Give the job permissions: id-token: write, and use the token's variables "
-                "in the job that they are of.",
-            )
-        token = response.json_object(STEP).get("value")
-        if not isinstance(token, str) or not token:
-            raise ResponseError("the answer holds no token", step=STEP, host=response.host)
-        self._assertion = token
+        self._assertion = token_in(
+            response,
+            "value",
+            step=STEP,
+            remedy="Give the job permissions: id-token: write, and use the token's variables in "
+            "the job that they are of.",
+        )
 
     def assertion(self) -> str:
         return self._assertion

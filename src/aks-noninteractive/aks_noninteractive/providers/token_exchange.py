@@ -11,10 +11,35 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from .. import environment
+from ..entra.http import PROXY_REMEDY, HttpResponse
 from ..entra.token_endpoint import TokenRequest
 from ..environment import first_of
+from ..errors import AuthenticationError, ResponseError
 from .base import IdentityOptions, SignInContext
 from .confidential_client import ConfidentialClientProvider
+
+
+def token_in(response: HttpResponse, key: str, *, step: str, remedy: str) -> str:
+    """The token that an issuer's JSON answer has at key.
+
+    Raises NetworkError for a busy issuer, AuthenticationError with remedy for one that refuses, and
+    ResponseError for an answer without a token.
+    """
+    if busy := response.busy(step):
+        raise busy
+    if response.status != 200:
+        raise AuthenticationError(
+            f"the issuer gave none ({response.describe()})",
+            step=step,
+            host=response.host,
+            remedy=remedy,
+        )
+    token = response.json_object(step).get(key)
+    if not isinstance(token, str) or not token:
+        raise ResponseError(
+            "the answer holds no token", step=step, host=response.host, remedy=PROXY_REMEDY
+        )
+    return token
 
 
 class TokenExchangeProvider(ConfidentialClientProvider):
