@@ -470,7 +470,9 @@ def test_a_store_that_others_can_read_is_closed(plugin: Plugin, azure: Emulator)
 def own_az(azure: Emulator, az: Az, environment: dict[str, str], tmp_path: Path) -> Az:
     """A signed-in az whose login is the test's own."""
     config = tmp_path / "azure"
-    shutil.copytree(az.environment["AZURE_CONFIG_DIR"], config)
+    # Without the tokens that az has got in other tests.
+    ignored = shutil.ignore_patterns("msal_token_cache*")
+    shutil.copytree(az.environment["AZURE_CONFIG_DIR"], config, ignore=ignored)
     return Az(azure, config, environment)
 
 

@@ -96,7 +96,8 @@ def test_debug_output_and_files_hold_no_password(
     assert password not in said
     assert "assertion" not in said.lower() or "PFNh" not in said  # "<sa" in base64
     secret.unlink()
-    for path in files_below(tmp_path):
+    az_logs = Path(door.environment.get("AZURE_CONFIG_DIR", tmp_path)) / "commands"
+    for path in [*files_below(tmp_path), *files_below(az_logs)]:
         assert password.encode() not in path.read_bytes(), path
 
 
