@@ -128,14 +128,16 @@ def _get_credentials(words: list[str]) -> dict[str, Any] | None:
 
 def _check_cluster_arguments(parsed: argparse.Namespace) -> None:
     names = ("subscription", "resource_group", "cluster_name")
+    _require(parsed, names, "Name the cluster, or pass its kubeconfig with --skeleton.")
+    check_subscription_id(parsed.subscription)
+
+
+def _require(parsed: argparse.Namespace, names: tuple[str, ...], remedy: str) -> None:
     missing = [name for name in names if not getattr(parsed, name)]
     if missing:
         options = ", ".join("--" + name.replace("_", "-") for name in missing)
-        raise UsageError(
-            f"{options} {'is' if len(missing) == 1 else 'are'} required",
-            remedy="Name the cluster, or pass its kubeconfig with --skeleton.",
-        )
-    check_subscription_id(parsed.subscription)
+        verb = "is" if len(missing) == 1 else "are"
+        raise UsageError(f"{options} {verb} required", remedy=remedy)
 
 
 def _identity_options(parsed: argparse.Namespace) -> IdentityOptions:
@@ -229,6 +231,7 @@ def _given_options(
 
 def _get_token(words: list[str]) -> None:
     parsed = _token_parser().parse_args(words)
+    _require(parsed, ("login", "tenant_id", "server_id"), "Take them from the kubeconfig's entry.")
 
     from .clouds import AKS_CLIENT_ID, PUBLIC_CLOUD
     from .exec_plugin.entry import from_parsed

@@ -175,7 +175,7 @@ class _Renewal:
             provider = resolve(self._options(), self._context)
         except UsageError as error:
             raise self._refresh_error or AuthenticationError(
-                f"it has expired, there is no refresh token, and {error.message}"
+                f"none that is stored is good, there is no refresh token, and {error.message}"
             ) from None
         known = self._files.read_refusal(provider.credential)
         if known:
