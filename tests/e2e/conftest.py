@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -141,6 +142,16 @@ def az(azure: Emulator, az_configs: dict[str, Path], environment: dict[str, str]
 def az_signed_out(azure: Emulator, az_configs: dict[str, Path], environment: dict[str, str]) -> Az:
     """An az that nobody ever signed in to."""
     return Az(azure, az_configs["signed-out"], environment)
+
+
+@pytest.fixture
+def own_az(azure: Emulator, az: Az, environment: dict[str, str], tmp_path: Path) -> Az:
+    """A signed-in az whose login is the test's own."""
+    config = tmp_path / "azure"
+    # Without the tokens that az has got in other tests.
+    ignored = shutil.ignore_patterns("msal_token_cache*")
+    shutil.copytree(az.environment["AZURE_CONFIG_DIR"], config, ignore=ignored)
+    return Az(azure, config, environment)
 
 
 AZ_SIGNED_IN, AZ_SIGNED_OUT, AZAKSAUTH = "az signed in", "az not signed in", "azaksauth"

@@ -467,16 +467,6 @@ def test_a_store_that_others_can_read_is_closed(plugin: Plugin, azure: Emulator)
 
 
 @pytest.fixture
-def own_az(azure: Emulator, az: Az, environment: dict[str, str], tmp_path: Path) -> Az:
-    """A signed-in az whose login is the test's own."""
-    config = tmp_path / "azure"
-    # Without the tokens that az has got in other tests.
-    ignored = shutil.ignore_patterns("msal_token_cache*")
-    shutil.copytree(az.environment["AZURE_CONFIG_DIR"], config, ignore=ignored)
-    return Az(azure, config, environment)
-
-
-@pytest.fixture
 def own_door(azure: Emulator, own_az: Az, kubeconfig: Path) -> Door:
     return open_door(AZ_SIGNED_IN, azure, own_az, own_az, kubeconfig)
 

@@ -370,16 +370,15 @@ def test_the_token_itself_needs_nothing_afterwards(plain: Run, make: Make) -> No
 
 
 def test_the_az_login_renews_for_azaksauth(
-    plain: Run, az: Az, azure: Emulator, tmp_path: Path
+    plain: Run, own_az: Az, azure: Emulator, tmp_path: Path
 ) -> None:
     azure.token_lifetime = 200  # short enough that az does not answer out of its own cache
-    config = tmp_path / "azure"
-    shutil.copytree(az.environment["AZURE_CONFIG_DIR"], config)
+    config = own_az.environment["AZURE_CONFIG_DIR"]
     path = os.pathsep.join([str(installation.SCRIPTS), os.environ["PATH"]])
     variables = {"AZURE_CORE_INSTANCE_DISCOVERY": "false", "PATH": path}
     identity = Identity(
         *(who.SERVICE_PRINCIPAL, "azurecli", ("--login", "azurecli")),
-        {**variables, "AZURE_CONFIG_DIR": str(config)},
+        {**variables, "AZURE_CONFIG_DIR": config},
         {"AZURE_CONFIG_DIR": str(tmp_path / "another")},
     )
     plain.login(identity)
