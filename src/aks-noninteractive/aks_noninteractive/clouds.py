@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from .errors import UsageError
 
-AKS_SERVER_ID = "6dae42f8-4368-4678-94ff-3960e28e3630"
 AKS_CLIENT_ID = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 AZURE_CLI_CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 
