@@ -38,7 +38,6 @@ setup(
             "azure-mgmt-core>=1.4.0",
             "msal>=1.29.0",
             "msal-extensions>=1.1.0",
-            "portalocker>=2.3.2",
             "PyYAML>=6.0",
             "requests>=2.31.0",
         ]

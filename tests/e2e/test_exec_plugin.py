@@ -292,6 +292,26 @@ def test_without_a_network_a_token_is_used_until_it_expires(
     assert_fails(plugin(), who.MANAGED, "connection failed")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a full disk is tried by a shell's limit")
+def test_a_full_disk_takes_no_token_away(plugin: Plugin, azure: Emulator) -> None:
+    old = plugin.token_file.read_bytes()
+    plugin.age(HOUR)
+    expired = plugin.token_file.read_bytes()
+
+    full = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *plugin.command)
+    result = execute(*full, env=plugin.environment)
+
+    assert result.code == 0
+    assert result.json["status"]["token"] not in old.decode()
+    assert result.errors == (
+        "aks-noninteractive: the token cannot be stored: File too large; the next call asks for "
+        "another\n"
+    )
+    assert plugin.token_file.read_bytes() == expired
+    assert not [name for name in stored_files(plugin) if name.endswith(".new")]
+    assert grants(azure) == ["refresh_token"]
+
+
 def test_a_killed_renewal_is_in_nobodys_way(plugin: Plugin, azure: Emulator) -> None:
     plugin.age(HOUR)
     azure.fail("entra", "/token", delay=25)

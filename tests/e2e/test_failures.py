@@ -250,7 +250,7 @@ def test_a_missing_package_is_named_with_its_remedy(environment: dict[str, str])
     result = execute(*command, script, env=environment)
 
     assert result.code == 1
-    assert "azure-mgmt-core, msal, msal-extensions, portalocker, requests, PyYAML" in result.errors
+    assert "azure-mgmt-core, msal, msal-extensions, requests, PyYAML" in result.errors
     assert "pip install 'aks-noninteractive[standalone]'" in result.errors
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 def replace_file(
-    path: Path, content: bytes, *, mode: int = 0o600, keep_owner: bool = False
+    path: Path, content: bytes, *, mode: int = 0o600, owner: os.stat_result | None = None
 ) -> None:
     """Put content in the place of path.
 
-    mode: permissions of the new file. keep_owner: it belongs to whom the old one belonged. The
-    caller keeps others from writing the same path meanwhile: the new file's name is always the
-    same, so that what a killed process left behind is found and removed here. Raises OSError; then
-    path is as it was.
+    mode: permissions of the new file. owner: the status of a file whose owner and group it gets;
+    None for ours. The caller keeps others from writing the same path meanwhile: the new file's name
+    is always the same, so that what a killed process left behind is found and removed here. Raises
+    OSError; then path is as it was.
     """
     new = unfinished(path)
     new.unlink(missing_ok=True)
@@ -24,8 +24,8 @@ def replace_file(
     try:
         with os.fdopen(descriptor, "wb") as file:
             if hasattr(os, "fchmod"):
-                if keep_owner:
-                    _keep_owner(file.fileno(), path)
+                if owner is not None:
+                    _give_to(file.fileno(), owner)
                 os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
@@ -62,18 +62,14 @@ def is_ours_alone(path: Path) -> bool:
     return os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o77)
 
 
-def _keep_owner(descriptor: int, path: Path) -> None:
-    try:
-        old = path.stat()
-    except FileNotFoundError:
-        return
+def _give_to(descriptor: int, owner: os.stat_result) -> None:
     new = os.fstat(descriptor)
-    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
+    if (new.st_uid, new.st_gid) != (owner.st_uid, owner.st_gid):
         try:
-            os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
         except PermissionError:
             # Another's file that we may replace: its owner would lose it to us.
-            if new.st_uid != old.st_uid:
+            if new.st_uid != owner.st_uid:
                 raise
 
 

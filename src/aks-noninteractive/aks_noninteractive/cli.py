@@ -37,7 +37,6 @@ _DEPENDENCIES = {
     "azure.mgmt.core": "azure-mgmt-core",
     "msal": "msal",
     "msal_extensions": "msal-extensions",
-    "portalocker": "portalocker",
     "requests": "requests",
     "yaml": "PyYAML",
 }

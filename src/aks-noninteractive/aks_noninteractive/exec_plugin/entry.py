@@ -17,7 +17,7 @@ from . import quick_path
 
 API_VERSION = "client.authentication.k8s.io/v1beta1"
 # What a renewal imports beside the standard library.
-_PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "portalocker", "requests", "yaml")
+_PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "requests", "yaml")
 
 
 def _option(name: str) -> Any:

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -133,9 +134,13 @@ class _Renewal:
             return stored
         token = self._by_refresh_token() or self._by_identity()
         fresh = StoredToken.of(token, self._clock(), self._profile)
-        self._files.write(fresh)
-        if token.refresh_token:
-            self._files.write_refresh_token(token.refresh_token)
+        try:
+            self._files.write(fresh)
+            if token.refresh_token:
+                self._files.write_refresh_token(token.refresh_token)
+        except OSError as error:  # a full disk does not take back what Entra has given
+            problem = f"the token cannot be stored: {error.strerror or error}"
+            _logger.warning("aks-noninteractive: %s; the next call asks for another", problem)
         return fresh
 
     def _read_az_profile(self) -> None:
@@ -184,7 +189,8 @@ class _Renewal:
             prepare(provider)
             return get_token(provider, self._request)
         except AuthenticationError as error:
-            self._files.write_refusal(provider.credential, error)
+            with suppress(OSError):
+                self._files.write_refusal(provider.credential, error)
             raise
 
     def _options(self) -> IdentityOptions:

@@ -23,8 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-import portalocker
-
+from ..advisory_lock import try_lock
 from ..atomic_file import is_ours_alone, make_private_directory, replace_file, unfinished
 from ..entra.token_endpoint import AccessToken
 from ..environment import CACHE_DIRECTORY
@@ -93,27 +92,19 @@ class TokenFiles:
             with os.fdopen(descriptor, "r+b", buffering=0) as file:
                 self._wait_for(file, LOCK_TIMEOUT if wait else 0)
                 self._refuse_files_of_others()
+                for suffix in _SUFFIXES:  # of a process that was killed
+                    unfinished(self._file(suffix)).unlink(missing_ok=True)
                 yield
         except OSError as error:
-            raise KubeconfigError(
-                f"{self.token_file.parent} cannot be used: {error.strerror or error}",
-                step=STEP,
-                remedy=f"Look at its owner and permissions, or set {CACHE_DIRECTORY}.",
-            ) from None
+            raise _unusable(self.token_file.parent, error) from None
 
     def _wait_for(self, file: IO[bytes], patience: float) -> None:
         deadline = time.monotonic() + patience
-        while True:
-            try:
-                portalocker.lock(file, portalocker.LOCK_EX | portalocker.LOCK_NB)
-                return
-            except portalocker.LockException as error:
-                if time.monotonic() >= deadline:
-                    raise NetworkError(
-                        "another process is renewing this token",
-                        step=STEP,
-                        remedy="Try again.",
-                    ) from error
+        while not try_lock(file):
+            if time.monotonic() >= deadline:
+                raise NetworkError(
+                    "another process is renewing this token", step=STEP, remedy="Try again."
+                )
             time.sleep(_POLL)
 
     def _refuse_files_of_others(self) -> None:
@@ -150,7 +141,6 @@ class TokenFiles:
     def store_login(self, token: AccessToken, az_profile: bytes) -> None:
         """Store what a login got in the place of all that was stored."""
         with self.locked():
-            self.forget()
             self.write(StoredToken.of(token, self._clock(), az_profile))
             self.write_refresh_token(token.refresh_token)
 
@@ -205,13 +195,12 @@ class TokenFiles:
         replace_file(self._file(".refused"), json.dumps(record).encode("utf-8"))
 
     def forget(self) -> bool:
-        """Remove all that is stored but the lock; whether there was anything."""
+        """Remove all that is stored but the lock, which is held; whether there was anything."""
         found = False
         for suffix in _SUFFIXES:
-            path = self._file(suffix)
-            found = path.exists() or found
-            path.unlink(missing_ok=True)
-            unfinished(path).unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._file(suffix).unlink()
+                found = True
         return found
 
     def _file(self, suffix: str) -> Path:
@@ -231,8 +220,13 @@ _REFUSAL_FACTS = ("message", "step", "host", "code", "correlation_id", "remedy")
 
 
 def forget_all(directory: Path) -> int:
-    """Remove every stored token in directory; of how many entries."""
-    names = [path.name for path in directory.glob("*")]
+    """Remove every stored token in directory; of how many entries. Raises KubeconfigError."""
+    try:
+        names = os.listdir(directory)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise _unusable(directory, error) from None
     stems = {match[1] for match in map(_STEM.match, names) if match}
     count = 0
     for stem in sorted(stems):
@@ -240,6 +234,14 @@ def forget_all(directory: Path) -> int:
         with files.locked():
             count += files.forget()
     return count
+
+
+def _unusable(directory: Path, error: OSError) -> KubeconfigError:
+    return KubeconfigError(
+        f"{directory} cannot be used: {error.strerror or error}",
+        step=STEP,
+        remedy=f"Look at its owner and permissions, or set {CACHE_DIRECTORY}.",
+    )
 
 
 def rfc3339(moment: int) -> str:

@@ -17,13 +17,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
-import portalocker
-
+from ..advisory_lock import try_lock
 from ..errors import KubeconfigError
 
 STEP = "kubeconfig"
@@ -51,8 +50,19 @@ def _locked(path: Path) -> Iterator[None]:
     handle = _acquire(path)
     try:
         yield
-    finally:
+    except BaseException:
+        with suppress(OSError):  # what went wrong first is what counts
+            _remove(path, handle)
+        raise
+    try:
         _remove(path, handle)
+    except OSError as error:
+        raise KubeconfigError(
+            f"the kubeconfig is written, but its lock file {path} cannot be removed: "
+            f"{error.strerror or error}",
+            step=STEP,
+            remedy="Remove it: kubectl does not write a kubeconfig while it is there.",
+        ) from None
 
 
 def _acquire(path: Path) -> IO[bytes]:
@@ -110,12 +120,9 @@ def _create(path: Path) -> IO[bytes] | None:
 def _advisory_lock(handle: IO[bytes]) -> bool | None:
     """Whether this process holds the file's advisory lock now; None on file systems without."""
     try:
-        portalocker.lock(handle, portalocker.LOCK_EX | portalocker.LOCK_NB)
-    except portalocker.AlreadyLocked:
-        return False
-    except portalocker.LockException:
+        return try_lock(handle)
+    except OSError:
         return None
-    return True
 
 
 def _is_stale(path: Path, watched_for: float) -> bool:

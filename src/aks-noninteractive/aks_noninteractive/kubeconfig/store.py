@@ -119,11 +119,14 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _replace(path: Path, text: str, gets_secret: bool) -> None:
-    mode = 0o600
-    if path.exists():
-        mode = stat.S_IMODE(path.stat().st_mode)
-        if not mode & stat.S_IWUSR:
-            raise PermissionError(errno.EACCES, "its owner made it read-only")
-        if gets_secret:
-            mode &= 0o600
-    replace_file(path, text.encode("utf-8"), mode=mode, keep_owner=True)
+    try:
+        old = path.stat()
+    except FileNotFoundError:
+        replace_file(path, text.encode("utf-8"))
+        return
+    mode = stat.S_IMODE(old.st_mode)
+    if not mode & stat.S_IWUSR:
+        raise PermissionError(errno.EACCES, "its owner made it read-only")
+    if gets_secret:
+        mode &= 0o600
+    replace_file(path, text.encode("utf-8"), mode=mode, owner=old)
