@@ -7,21 +7,17 @@ client certificate's key, so no policy that logs bodies is in this pipeline, wha
 
 from __future__ import annotations
 
+import json
 from base64 import b64decode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
 from azure.core.credentials import AccessToken as ArmAccessToken
 from azure.core.credentials import TokenCredential
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline import policies
+from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
@@ -31,8 +27,10 @@ from .entra.http import (
     MAX_RETRY_AFTER,
     PROXY_REMEDY,
     READ_TIMEOUT,
+    bounded_body,
     explain_failure,
     host_of,
+    new_session,
 )
 from .entra.token_endpoint import AccessToken
 from .errors import (
@@ -118,6 +116,9 @@ class ClusterCredentialClient:
             or ARMChallengeAuthenticationPolicy(credential, *scopes),
             kwargs.get("custom_hook_policy") or policies.CustomHookPolicy(**kwargs),
         ]
+        if "transport" not in kwargs:
+            session = new_session(verify=kwargs.get("connection_verify", True) is not False)
+            kwargs["transport"] = RequestsTransport(session=session, **kwargs)
         self._client: ARMPipelineClient[HttpRequest, HttpResponse] = ARMPipelineClient(
             base_url=base_url, policies=pipeline, **kwargs
         )
@@ -149,20 +150,21 @@ class ClusterCredentialClient:
         try:
             # It only lists: should a connection drop, another try does no harm. One that does not
             # come about fails at once.
-            response = self._client.send_request(
-                request, retry_on_methods=["POST"], retry_connect=0, retry_read=1
-            )
-            if response.status_code != 200:
-                raise HttpResponseError(response=response)
-            return self._kubeconfig(response)
+            with self._client.send_request(
+                request, stream=True, retry_on_methods=["POST"], retry_connect=0, retry_read=1
+            ) as response:
+                body = bounded_body(response.iter_bytes(), STEP, self._host)
         except AzureError as error:
             raise self._explain(error) from None
+        if response.status_code != 200:
+            raise self._refusal(response, body)
+        return self._kubeconfig(body)
 
-    def _kubeconfig(self, response: HttpResponse) -> bytes:
+    def _kubeconfig(self, body: bytes) -> bytes:
         try:
-            value = response.json()["kubeconfigs"][0]["value"]
+            value = json.loads(body)["kubeconfigs"][0]["value"]
             return b64decode(value, validate=True)
-        except (AzureError, ValueError, KeyError, IndexError, TypeError, RecursionError):
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             raise ResponseError(
                 "the answer holds no kubeconfig",
                 step=STEP,
@@ -171,32 +173,28 @@ class ClusterCredentialClient:
             ) from None
 
     def _explain(self, error: AzureError) -> AksAuthError:
-        if isinstance(error, HttpResponseError) and error.status_code:
-            return self._refusal(error)
-        if isinstance(error, ServiceRequestError | ServiceResponseError):
-            problem, remedy = explain_failure(error.inner_exception or error)
-            return NetworkError(problem, step=STEP, host=self._host, remedy=remedy)
         if isinstance(error, ClientAuthenticationError):
             return AuthenticationError(
                 quote_server(str(error)), step=STEP, host=self._host, remedy="Sign in again."
             )
-        return ResponseError(
-            f"the request failed ({type(error).__name__})",
-            step=STEP,
-            host=self._host,
-            remedy=PROXY_REMEDY,
-        )
+        problem, remedy = explain_failure(error.inner_exception or error)
+        return NetworkError(problem, step=STEP, host=self._host, remedy=remedy)
 
-    def _refusal(self, error: HttpResponseError) -> AksAuthError:
-        status = error.status_code or 0
-        code = quote_server(str(getattr(error.error, "code", None) or ""))
-        message = quote_server(str(getattr(error.error, "message", None) or ""))
-        headers: Mapping[str, str] = getattr(error.response, "headers", {})
+    def _refusal(self, response: HttpResponse, body: bytes) -> AksAuthError:
+        """What Resource Manager says of itself (the OData error format, version 4)."""
+        status = response.status_code
+        try:
+            error = json.loads(body)["error"]
+            code = quote_server(str(error.get("code") or ""))
+            message = quote_server(str(error.get("message") or ""))
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            code = message = ""
+        correlation_id = response.headers.get("x-ms-correlation-request-id", "")
         facts = {
             "step": STEP,
             "host": self._host,
             "code": code,
-            "correlation_id": quote_server(headers.get("x-ms-correlation-request-id", "")),
+            "correlation_id": quote_server(correlation_id),
         }
         if not code:
             return ResponseError(

@@ -14,7 +14,7 @@ import pytest
 from aks_noninteractive.entra import http as http_module
 from aks_noninteractive.entra.http import HttpClient, HttpResponse, host_of
 from aks_noninteractive.errors import AksAuthError, NetworkError, ResponseError
-from unit.entra.tls_server import Server
+from unit.entra.tls_server import DROPPED, Server, in_drops
 
 SECRET = "s3cret-of-the-proxy"
 
@@ -124,23 +124,25 @@ def test_does_not_wait_longer_than_the_time_out(
         http.get(server.url, step="s")
 
 
-def test_does_not_wait_longer_than_the_total_for_a_body_in_drops(
-    http: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("part", DROPPED)
+def test_does_not_wait_longer_than_the_total_for_an_answer_in_drops(
+    http: HttpClient, server: Server, part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(http_module, "TOTAL_TIMEOUT", 0.1)
-    drops = 0
-
-    def answer(handler: BaseHTTPRequestHandler) -> None:
-        nonlocal drops
-        handler.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
-        while drops < 60 and not server.closing.wait(0.02):
-            handler.wfile.write(b" ")
-            drops += 1
-
-    server.answer = answer
+    drops = in_drops(server, part)
     with pytest.raises(NetworkError, match="no answer in time"):
         http.get(server.url, step="s")
-    assert drops < 60
+    assert len(drops) < 60
+
+
+def test_the_total_is_one_answers_not_one_connections(
+    http: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http_module, "TOTAL_TIMEOUT", 0.5)
+    for _ in range(3):
+        assert http.get(server.url, step="s").status == 200
+        server.closing.wait(0.25)
+    assert len({request.connection for request in server.requests}) == 1
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])

@@ -111,3 +111,26 @@ class Server:
     def url(self) -> str:
         """The base address, without a slash at the end."""
         return f"{'https' if self.context else 'http'}://{self.host}"
+
+
+# What comes first at once, and is followed by drops.
+DROPPED = {
+    "status": b"",
+    "headers": b"HTTP/1.1 200 OK\r\nX-Slow: ",
+    "body": b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3c\r\n",
+}
+
+
+def in_drops(server: Server, part: str) -> list[int]:
+    """Let server answer with a byte each 20 ms, 60 of them at most; the list has as many items."""
+    drops: list[int] = []
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(DROPPED[part])
+        while len(drops) < 60 and not server.closing.wait(0.02):
+            handler.wfile.write(b" ")
+            drops.append(1)
+
+    server.answer = answer
+    return drops

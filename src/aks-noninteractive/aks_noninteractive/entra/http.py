@@ -14,7 +14,7 @@ import random
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 
 import requests
 import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.util.ssl_ import create_urllib3_context
 
 from .. import VERSION
 from ..errors import NetworkError, ResponseError
@@ -95,11 +97,67 @@ PROXY_REMEDY = (
 )
 
 
+def new_session(*, verify: bool) -> requests.Session:
+    """A session that follows no redirect, knows no ~/.netrc, and bounds how long an answer takes.
+
+    How long it is, its user has to bound. verify: False only where az is told not to check
+    certificates.
+    """
+    session = _Session()
+    session.mount("https://", _Adapter(verify))
+    # Without an auth object requests would add what ~/.netrc has for the host.
+    session.auth = lambda request: request
+    if not verify:
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+    return session
+
+
 class _Session(requests.Session):
     """Never looks where a redirect leads: requests would read all of its body for that."""
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         return None
+
+
+class _Adapter(HTTPAdapter):
+    """Makes connections of _TimelySocket."""
+
+    def __init__(self, verify: bool) -> None:
+        self._context = create_urllib3_context(
+            cert_reqs=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE
+        )
+        self._context.sslsocket_class = _TimelySocket
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        super().init_poolmanager(*arguments, **options, ssl_context=self._context)
+
+    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
+        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
+
+
+class _TimelySocket(ssl.SSLSocket):
+    """Waits for the other side no longer than TOTAL_TIMEOUT in all since something was sent.
+
+    The time-outs of requests hold for each piece that arrives, be it a byte of a header.
+    """
+
+    _deadline = 0.0
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        self._deadline = time.monotonic() + TOTAL_TIMEOUT
+        return super().send(data, flags)
+
+    def recv_into(self, buffer: Any, nbytes: int | None = None, flags: int = 0) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer did not end")
+        patience = self.gettimeout()
+        self.settimeout(left if patience is None else min(left, patience))
+        try:
+            return super().recv_into(buffer, nbytes, flags)
+        finally:
+            self.settimeout(patience)
 
 
 class HttpClient:
@@ -110,12 +168,8 @@ class HttpClient:
 
     def __init__(self, *, verify: bool = True) -> None:
         self._verify = verify
-        self._session = _Session()
+        self._session = new_session(verify=verify)
         self._session.headers["User-Agent"] = f"aks-noninteractive/{VERSION}"
-        # Without an auth object requests would add what ~/.netrc has for the host.
-        self._session.auth = lambda request: request
-        if not verify:
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
     def get(self, url: str, *, step: str, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """GET url. Raises NetworkError, or ResponseError for a redirect or too large an answer."""
@@ -175,7 +229,6 @@ class HttpClient:
 
     def _send(self, request: _Request) -> tuple[HttpResponse, float | None]:
         """One try: the answer, and in how many seconds the server wants to be asked again."""
-        deadline = time.monotonic() + TOTAL_TIMEOUT
         with self._session.request(
             request.method,
             request.url,
@@ -186,17 +239,7 @@ class HttpClient:
             stream=True,
             verify=self._verify,
         ) as answer:
-            content = bytearray()
-            # What has arrived, where urllib3 can (2.3 and newer), for the deadline's sake.
-            read = getattr(answer.raw, "read1", answer.raw.read)
-            while chunk := read(65536, decode_content=True):
-                content += chunk
-                if len(content) > MAX_BODY:
-                    raise ResponseError(
-                        "answered more than 4 MiB", step=request.step, host=request.host
-                    )
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout
+            content = bounded_body(answer.iter_content(65536), request.step, request.host)
             status = answer.status_code
             headers = answer.headers
         _logger.debug(
@@ -211,8 +254,18 @@ class HttpClient:
                 remedy=PROXY_REMEDY,
             )
         content_type = headers.get("Content-Type", "").lower()
-        response = HttpResponse(request.host, status, content_type, bytes(content))
+        response = HttpResponse(request.host, status, content_type, content)
         return response, _seconds(headers.get("Retry-After", ""))
+
+
+def bounded_body(chunks: Iterable[bytes], step: str, host: str) -> bytes:
+    """All chunks of an answer; ResponseError where they are more than 4 MiB."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > MAX_BODY:
+            raise ResponseError("answered more than 4 MiB", step=step, host=host)
+    return bytes(content)
 
 
 @dataclass(frozen=True)
