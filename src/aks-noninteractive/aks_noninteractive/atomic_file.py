@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import time
 from pathlib import Path
 
 
@@ -30,7 +31,7 @@ def replace_file(
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(new, path)
+        _rename(new, path)
     except BaseException:
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
@@ -60,6 +61,17 @@ def is_ours_alone(path: Path) -> bool:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return False
     return os.name == "nt" or (status.st_uid == os.geteuid() and not status.st_mode & 0o77)
+
+
+def _rename(new: Path, path: Path) -> None:
+    if os.name == "nt":
+        # Who reads path just now keeps Windows from replacing it.
+        for pause in (0.02, 0.05, 0.1, 0.2, 0.5):
+            try:
+                return os.replace(new, path)
+            except PermissionError:
+                time.sleep(pause)
+    os.replace(new, path)
 
 
 def _give_to(descriptor: int, owner: os.stat_result) -> None:
