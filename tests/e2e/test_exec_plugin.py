@@ -665,6 +665,36 @@ def test_nothing_is_loaded_from_where_others_can_write(
     assert azure.requests == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+@pytest.mark.parametrize("open_part", ["folder", "program", "target"])
+def test_az_is_not_run_from_where_others_can_write(
+    own_door: Door, azure: Emulator, tmp_path: Path, open_part: str
+) -> None:
+    az_plugin = signed_in(own_door, azure, None)
+    folder, target = tmp_path / "bin", tmp_path / "target"
+    folder.mkdir()
+    target.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\nexec {installation.az()} $*\n")
+    target.chmod(0o777 if open_part == "target" else 0o755)
+    if open_part == "program":
+        shutil.move(target, folder / "az")
+        (folder / "az").chmod(0o777)
+    else:
+        (folder / "az").symlink_to(target)
+    folder.chmod(0o777 if open_part == "folder" else 0o755)
+    words = list(az_plugin.command)
+    words[words.index("--az") + 1] = str(folder / "az")
+    plugin = replace(az_plugin, command=tuple(words))
+    plugin.age(HOUR)
+    place = {"folder": folder, "program": folder / "az", "target": target}[open_part]
+
+    assert_fails(plugin(), f"others can write to {place}, az is not run from there")
+
+    place.chmod(0o755)
+    assert not (tmp_path / "was-run").exists()
+    assert plugin().code == 0
+    assert (tmp_path / "was-run").exists()
+
+
 def test_an_installation_without_its_packages_is_told(
     azaksauth: Door, azure: Emulator, tmp_path: Path
 ) -> None:

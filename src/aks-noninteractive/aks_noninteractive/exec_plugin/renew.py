@@ -209,6 +209,9 @@ class _Renewal:
         )
 
     def _az_login(self) -> AzureCliProvider:
+        place = _open_to_others(self._entry.az) if self._entry.az else None
+        if place is not None:
+            raise AuthenticationError(f"others can write to {place}, az is not run from there")
         return AzureCliProvider(
             self._options(),
             self._context,
@@ -220,6 +223,23 @@ class _Renewal:
 
     _account: az_profile.AzAccount
     _refresh_error: AuthenticationError | None = None
+
+
+def _open_to_others(program: str) -> str | None:
+    """program, what it leads to or a folder of theirs, if somebody else can put his own there.
+
+    A group may: Homebrew's folders belong to the administrators. What lies beside the Python that
+    the kubeconfig names is as good as that.
+    """
+    if os.name == "nt" or os.path.dirname(program) == os.path.dirname(sys.executable):
+        return None
+    real = os.path.realpath(program)
+    for path in (os.path.dirname(program), os.path.dirname(real), real):
+        with suppress(FileNotFoundError):
+            status = os.stat(path)
+            if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o002:
+                return path
+    return None
 
 
 def _in_one_line(error: AksAuthError, entry: PluginEntry) -> AksAuthError:
