@@ -42,5 +42,5 @@ setup(
             "requests>=2.31.0",
         ]
     },
-    entry_points={"console_scripts": ["azaksauth=aks_noninteractive.cli:main"]},
+    entry_points={"console_scripts": ["azaksauth=aks_noninteractive.__main__:main"]},
 )

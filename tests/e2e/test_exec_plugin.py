@@ -590,7 +590,7 @@ def test_in_a_job_the_az_login_gives_a_token_that_outlives_it(
 # Where the package can be
 
 
-MODULE = ("-m", "aks_noninteractive.cli")
+MODULE = ("-m", "aks_noninteractive")
 
 
 def bare_python(folder: Path) -> Path:

@@ -80,7 +80,7 @@ def with_packages(door: Door, wheels: list[Path], folder: Path) -> Door:
         shutil.copytree(installation.azaksauth().parents[1], environment, symlinks=True)
         python = environment / installation.azaksauth().parent.name / "python"
         packages = packages_of(python)
-        changed = replace(door, command=(python, "-m", "aks_noninteractive.cli", *door.command[1:]))
+        changed = replace(door, command=(python, "-m", "aks_noninteractive", *door.command[1:]))
     else:
         extensions = folder / "extensions"
         shutil.copytree(installation.extension_directory(), extensions)

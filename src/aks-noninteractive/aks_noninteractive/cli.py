@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -43,7 +44,7 @@ _DEPENDENCIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 on success, 1 on failure, 2 for wrong usage, 130 after Ctrl-C."""
+    """Run the command; 0 on success, 1 on failure, 2 for wrong usage, 130 after KeyboardInterrupt."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words[:1] == ["get-token"]:
@@ -186,7 +187,7 @@ def _context(cloud: Cloud, options: IdentityOptions, subscription: str | None) -
         cloud,
         time.time,
         os.environ,
-        ask_password=getpass.getpass if sys.stdin.isatty() else None,
+        ask_password=_ask_password if sys.stdin.isatty() else None,
     )
 
     directory = config_directory(os.environ)
@@ -197,6 +198,15 @@ def _context(cloud: Cloud, options: IdentityOptions, subscription: str | None) -
         return AzureCliProvider(options, context, directory=directory, subscription=subscription)
 
     return replace(context, az_login=az_login)
+
+
+def _ask_password(prompt: str) -> str:
+    # After Ctrl-C, getpass has to let the terminal echo again.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return getpass.getpass(prompt)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _fetch_skeleton(parsed: argparse.Namespace, cloud: Cloud, sign_in: SignIn) -> bytes:
@@ -467,7 +477,3 @@ def _add_file(parser: argparse._ActionsContainer) -> None:
         help="the kubeconfig, - for standard output where one is written (default: the first of "
         "KUBECONFIG, else ~/.kube/config)",
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -384,6 +385,42 @@ def test_a_process_killed_at_any_moment_spoils_nothing(config: Path) -> None:
         update(config, lambda document: {**document, "name": "old"}, gets_secret=True)
         assert config.read_text().startswith(OLD)
         assert nothing_else_in(config.parent, "config")
+
+
+_INTERRUPTED = """\
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+def change(document):
+    os.kill(os.getpid(), signal.{name})
+    return {{**document, 'name': 'new'}}
+update(path, change, gets_secret=True)
+print('went on')
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_waits_until_the_file_is_replaced(config: Path, name: str) -> None:
+    with processes.start(_INTERRUPTED.format(name=name), config) as writer:
+        output, _ = writer.communicate()
+    assert (writer.returncode, output) == (-signal.Signals[name], "")
+    assert load(config.read_text())["name"] == "new"
+    assert nothing_else_in(config.parent, "config")
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_ends_the_wait_for_a_lock(config: Path, name: str) -> None:
+    before = config.read_bytes()
+    second = config.with_name("second")
+    second.symlink_to("config")
+    config.with_name("second.lock").touch()  # after config.lock in the order of names
+    with processes.start(_INTERRUPTED.format(name=name), second) as writer:
+        while not config.with_name("config.lock").exists():
+            pass
+        writer.send_signal(signal.Signals[name])
+        output, _ = writer.communicate()
+    assert (writer.returncode, output) == (-signal.Signals[name], "")
+    assert config.read_bytes() == before
+    assert nothing_else_in(config.parent, "config", "second", "second.lock")
 
 
 # Forked from one process, because 30 interpreters take long to start.

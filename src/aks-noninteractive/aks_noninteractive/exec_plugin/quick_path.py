@@ -5,6 +5,7 @@ json, no os, no site-packages, and no other file than az's profile, whose state 
 the token came from the az login. Otherwise miss.py goes on in this process.
 """
 
+import _signal  # type: ignore[import-not-found]  # as Python has it loaded
 import sys
 import time
 
@@ -76,6 +77,8 @@ def exec_credential(token: bytes, expiry: bytes) -> bytes:
 
 
 if __name__ == "__main__":
+    if _signal.getsignal(_signal.SIGINT) == _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # Ctrl-C ends this at once
     found = read_fields(sys.argv[1]) if len(sys.argv) > 1 else None
     if found and is_good(found):
         system.write(1, exec_credential(found[5], found[1]))

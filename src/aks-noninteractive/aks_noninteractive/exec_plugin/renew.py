@@ -40,8 +40,6 @@ def main(token_file: str, arguments: Sequence[str]) -> int:
     except AksAuthError as error:
         print(f"aks-noninteractive: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
     sys.stdout.buffer.write(credential_of(stored))
     return 0
 

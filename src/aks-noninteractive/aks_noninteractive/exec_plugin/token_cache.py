@@ -23,6 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
+from .. import interrupts
 from ..advisory_lock import try_lock
 from ..atomic_file import is_ours_alone, make_private_directory, replace_file, unfinished
 from ..entra.token_endpoint import AccessToken
@@ -105,7 +106,7 @@ class TokenFiles:
                 raise NetworkError(
                     "another process is renewing this token", step=STEP, remedy="Try again."
                 )
-            time.sleep(_POLL)
+            interrupts.pause(_POLL)
 
     def _refuse_files_of_others(self) -> None:
         for suffix in _SUFFIXES:

@@ -22,6 +22,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO
 
+from .. import interrupts
 from ..advisory_lock import try_lock
 from ..errors import KubeconfigError
 
@@ -87,7 +88,7 @@ def _acquire(path: Path) -> IO[bytes]:
         if found is not None and _is_stale(path, now - watched_since):
             _break(path, found)
             continue
-        time.sleep(_POLL)
+        interrupts.pause(_POLL)
 
 
 def _create(path: Path) -> IO[bytes] | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import interrupts
 from ..atomic_file import make_private_directory, replace_file
 from ..environment import KUBECONFIG
 from ..errors import KubeconfigError
@@ -46,7 +47,7 @@ def update(
         target = _resolve(given)
         for directory in (given.parent, target.parent):
             make_private_directory(directory)
-        with locked([given, target]):
+        with interrupts.deferred(), locked([given, target]):
             document = read(target)
             _replace(target, dump(change(document)), gets_secret)
     except OSError as error:
