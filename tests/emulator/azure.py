@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,7 +38,14 @@ from .entra.token_endpoint import TokenEndpoint
 from .host import Host
 from .managed_identity import ManagedIdentityHost
 from .oidc import OidcIssuer
-from .population import populate
+from .population import (
+    CERTIFICATE_KEY,
+    EXPIRED_KEY,
+    SUBJECT_KEY,
+    UNREGISTERED_KEY,
+    populate,
+)
+from .secret_record import SecretRecord
 from .traffic import SERVICES, Fault, Request, Traffic
 
 
@@ -58,19 +66,22 @@ class Emulator:
         self.subscription_name = SUBSCRIPTION_NAME
         self.clock = Clock()
         self.clusters: dict[str, Cluster] = {}
-        self.tokens = TokenIssuer(self.clock)
-        self.oidc = OidcIssuer(self.clock)
+        self._secrets = SecretRecord()
+        self.tokens = TokenIssuer(self.clock, self._secrets)
+        self.oidc = OidcIssuer(self.clock, self._secrets)
         self.authority_host = ""
         self.resource_manager = ""
         self._populated = populated
         self._given_directory = directory
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._directory = Directory()
-        self._traffic = Traffic(self.clock)
-        self._endpoint = TokenEndpoint(self._directory, self.tokens, self.clock, self.oidc)
+        self._traffic = Traffic(self.clock, self._secrets)
+        self._endpoint = TokenEndpoint(
+            self._directory, self.tokens, self.clock, self.oidc, self._secrets
+        )
         self._arm = Arm(self._directory, self.clusters, self.tokens, self._traffic)
         self.managed_identity = ManagedIdentityHost(
-            self._directory, self.tokens, self.clock, self._traffic
+            self._directory, self.tokens, self.clock, self._traffic, self._secrets
         )
         self._host = Host()
         self._authority = TlsAuthority("Emulated public CA")
@@ -154,7 +165,11 @@ class Emulator:
 
     def certificate_files(self, directory: Path) -> CertificateFiles:
         """Write the default population's certificates, good and bad ones, into a folder."""
-        return write_certificate_files(directory)
+        files = write_certificate_files(directory)
+        self._secrets.add("certificate password", files.passphrase)
+        for key in (CERTIFICATE_KEY, EXPIRED_KEY, UNREGISTERED_KEY, SUBJECT_KEY):
+            self._secrets.add("private key", key.private_key_pem)
+        return files
 
     def environment(self) -> dict[str, str]:
         """The variables that a process needs to talk to the emulator."""
@@ -205,6 +220,7 @@ class Emulator:
         """
         domain = domain_of(upn)
         federation = federation or self._directory.federations.get(domain)
+        self._secrets.add("password", password)
         user = User(upn, password, federation=federation, **fields)
         self._directory.domains.setdefault(domain, user.tenant)
         self._directory.users[upn.lower()] = user
@@ -220,7 +236,7 @@ class Emulator:
         """
         domain = domain.lower()
         settings = AdfsConfig(**config)
-        adfs = Adfs(domain, self._directory, self.clock, self._traffic)
+        adfs = Adfs(domain, self._directory, self.clock, self._traffic, self._secrets)
         app = adfs.application(settings.active_path)
         address = self._host.serve(app, self._authority.server_context)
         key = SigningKey(f"adfs.{domain}")
@@ -242,6 +258,7 @@ class Emulator:
         client_id = (client_id or str(uuid.uuid4())).lower()
         fields.setdefault("name", f"app-{client_id[:8]}")
         client = ServicePrincipal(client_id, secret=secret, **fields)
+        self._secrets.add("client secret", secret or "")
         self._directory.service_principals[client_id] = client
         return client
 
@@ -293,6 +310,7 @@ class Emulator:
             client_certificate=authority.issue_client_certificate("masterclient", "system:masters"),
             store=Store(self.clock),
         )
+        self._secrets.add("private key", cluster.client_certificate[1].decode())
         server.cluster = cluster
         self.clusters[name] = cluster
         return cluster
@@ -303,6 +321,11 @@ class Emulator:
     def requests(self) -> list[Request]:
         """Every request so far, in the order of arrival."""
         return self._traffic.requests
+
+    @property
+    def secrets(self) -> list[tuple[str, str]]:
+        """Every secret that it holds, has given out or was sent so far: kind, secret."""
+        return self._secrets.items()
 
     @property
     def latency(self) -> float:
@@ -334,11 +357,11 @@ class Emulator:
         *,
         times: int | None = 1,
         status: int | None = None,
-        body: str | bytes | None = None,
+        body: str | bytes | Callable[[str], str] | None = None,
         headers: dict[str, str] | None = None,
         content_type: str | None = None,
         drop: bool = False,
-        garbage: bool = False,
+        garbage: bool | Callable[[str], bytes] = False,
         delay: float = 0,
     ) -> Fault:
         """Let the next matching requests fail.
@@ -348,11 +371,13 @@ class Emulator:
             path_substring: part of the path with its query.
             times: how many requests; None for all of them.
             status: answer with this status (200 if only a body is given).
-            body: answer with this body.
+            body: answer with this body, or with what a function makes of the request's body and
+                secret headers.
             headers: answer with these headers too, for instance Retry-After.
             content_type: of the body; application/json unless given.
             drop: close the connection without an answer.
-            garbage: answer with bytes that are no HTTP.
+            garbage: answer with bytes that are no HTTP, or with those that a function makes of the
+                same.
             delay: seconds to hang first; alone, the request is served after them.
         """
         if service not in SERVICES:

@@ -7,13 +7,14 @@ token requests.
 from __future__ import annotations
 
 import hmac
-import secrets
+import secrets as randomness
 
 import jwt
 from aiohttp import web
 
 from .certificates import SigningKey
 from .clock import Clock
+from .secret_record import SecretRecord
 
 AUDIENCE = "api://AzureADTokenExchange"
 LIFETIME = 600
@@ -22,12 +23,14 @@ LIFETIME = 600
 class OidcIssuer:
     """Issues identity tokens for one workload."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: SecretRecord) -> None:
         self.issuer = ""
         self.key = SigningKey("oidc.emulator")
         self.subject = "repo:example/deploy:ref:refs/heads/main"
-        self.request_token = secrets.token_urlsafe(24)
+        self.request_token = randomness.token_urlsafe(24)
         self._clock = clock
+        self._secrets = secrets
+        secrets.add("request token", self.request_token)
 
     def issue(
         self, subject: str | None = None, audience: str = AUDIENCE, lifetime: int = LIFETIME
@@ -41,10 +44,11 @@ class OidcIssuer:
             "iat": now,
             "nbf": now,
             "exp": now + lifetime,
-            "jti": secrets.token_hex(16),
+            "jti": randomness.token_hex(16),
         }
         headers = {"kid": self.key.thumbprint}
-        return jwt.encode(claims, self.key.private_key, algorithm="RS256", headers=headers)
+        token = jwt.encode(claims, self.key.private_key, algorithm="RS256", headers=headers)
+        return self._secrets.add("federated token", token)
 
     def github_environment(self) -> dict[str, str]:
         """The variables by which a GitHub Actions job asks for its token."""

@@ -11,10 +11,15 @@ from dataclasses import dataclass, field
 from aiohttp import web
 
 from .clock import Clock
+from .secret_record import SecretRecord
 
 SERVICES = ("entra", "adfs", "arm", "apiserver", "identity")
 RECORD: ContextVar[Request] = ContextVar("emulator.record")
-_SECRET_HEADERS = ("authorization", "cookie", "x-identity-header")
+_SECRET_HEADERS = {
+    "authorization": "access token",
+    "cookie": "cookie",
+    "x-identity-header": "identity header",
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -51,30 +56,43 @@ class Fault:
     path_substring: str
     times: int | None = 1
     status: int | None = None
-    body: str | bytes | None = None
+    body: str | bytes | Callable[[str], str] | None = None
     headers: dict[str, str] = field(default_factory=dict)
     content_type: str | None = None
     drop: bool = False
-    garbage: bool = False
+    garbage: bool | Callable[[str], bytes] = False
     delay: float = 0
 
     def matches(self, service: str, path: str) -> bool:
         """Whether a request to this service and path (with its query) is struck."""
         return service == self.service and self.path_substring in path and self.times != 0
 
-    def answer(self, request: web.Request) -> web.Response | None:
+    async def answer(self, request: web.Request) -> web.Response | None:
         """The faulty answer, or None where the delay was all and the request is served."""
         if self.drop or self.garbage:
-            _break_connection(request, b"\x16\x00 no HTTP \xff\xfe\r\n" if self.garbage else b"")
+            last_bytes = b"\x16\x00 no HTTP \xff\xfe\r\n" if self.garbage else b""
+            if callable(self.garbage):
+                last_bytes = self.garbage(await _sent(request))
+            _break_connection(request, last_bytes)
             return web.Response()
         if self.status is None and self.body is None:
             return None
-        body = self.body.encode() if isinstance(self.body, str) else self.body
+        body = self.body
+        if callable(body):
+            body = body(await _sent(request))
+        if isinstance(body, str):
+            body = body.encode()
         return web.Response(
             status=self.status or 200,
             body=body,
             headers={"Content-Type": self.content_type or "application/json", **self.headers},
         )
+
+
+async def _sent(request: web.Request) -> str:
+    """What a server that echoes secrets could echo: the body, and the headers that hold one."""
+    headers = [value for name, value in request.headers.items() if name.lower() in _SECRET_HEADERS]
+    return "\n".join([(await request.read()).decode(), *headers])
 
 
 def _break_connection(request: web.Request, last_bytes: bytes) -> None:
@@ -90,12 +108,13 @@ def _break_connection(request: web.Request, last_bytes: bytes) -> None:
 class Traffic:
     """Records every request, and adds latency and faults."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: SecretRecord) -> None:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.latency = 0.0
         self.latencies: dict[str, float] = {}
         self._clock = clock
+        self._secrets = secrets
 
     def middleware(self, service: str) -> Callable[..., Awaitable[web.StreamResponse]]:
         """The aiohttp middleware of one service."""
@@ -104,7 +123,7 @@ class Traffic:
         async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             record = self._record(service, request)
             try:
-                await _note_form(record, request)
+                await self._note_form(record, request)
                 response = await self._serve(service, request, handler)
                 record.status = response.status
                 return response
@@ -128,6 +147,8 @@ class Traffic:
             began=time.monotonic(),
             connection=peer[1] if peer else 0,
         )
+        for name, kind in _SECRET_HEADERS.items():
+            self._secrets.add(kind, request.headers.get(name, "").rpartition(" ")[2])
         self.requests.append(record)
         RECORD.set(record)
         return record
@@ -141,10 +162,20 @@ class Traffic:
         fault = self._take_fault(service, request.path_qs)
         if fault:
             await asyncio.sleep(fault.delay)
-            answer = fault.answer(request)
+            answer = await fault.answer(request)
             if answer is not None:
                 return answer
         return await handler(request)
+
+    async def _note_form(self, record: Request, request: web.Request) -> None:
+        if request.content_type != "application/x-www-form-urlencoded":
+            return
+        form = {k: v for k, v in (await request.post()).items() if isinstance(v, str)}
+        record.grant = form.get("grant_type")
+        record.username = form.get("username")
+        record.client_id = form.get("client_id")
+        record.resource = form.get("scope" if "scope" in form else "resource")
+        self._secrets.add_form(form)
 
     def _take_fault(self, service: str, path: str) -> Fault | None:
         for fault in list(self.faults):
@@ -153,20 +184,6 @@ class Traffic:
                     fault.times -= 1
                 return fault
         return None
-
-
-async def _note_form(record: Request, request: web.Request) -> None:
-    if request.content_type != "application/x-www-form-urlencoded":
-        return
-    form = await request.post()
-    for name, key in (
-        ("grant", "grant_type"),
-        ("username", "username"),
-        ("client_id", "client_id"),
-        ("resource", "scope" if "scope" in form else "resource"),
-    ):
-        value = form.get(key)
-        setattr(record, name, value if isinstance(value, str) else None)
 
 
 def _redact(name: str, value: str) -> str:

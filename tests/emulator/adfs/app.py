@@ -6,6 +6,7 @@ from aiohttp import web
 
 from ..clock import Clock
 from ..directory import Directory, User
+from ..secret_record import SecretRecord
 from ..traffic import RECORD, Traffic
 from . import assertion, mex, rstr
 from .federation import Federation
@@ -17,11 +18,19 @@ USER_NAME_MIXED = "/adfs/services/trust/{version}/usernamemixed"
 class Adfs:
     """Serves MEX and the user name endpoints of one federated domain."""
 
-    def __init__(self, domain: str, directory: Directory, clock: Clock, traffic: Traffic) -> None:
+    def __init__(
+        self,
+        domain: str,
+        directory: Directory,
+        clock: Clock,
+        traffic: Traffic,
+        secrets: SecretRecord,
+    ) -> None:
         self._domain = domain
         self._directory = directory
         self._clock = clock
         self._traffic = traffic
+        self._secrets = secrets
 
     def application(self, active_path: str) -> web.Application:
         """The application; `active_path` is served beside AD FS's own paths."""
@@ -70,8 +79,10 @@ class Adfs:
             )
             message_id = rst.message_id
             RECORD.get().username = rst.username
+            self._secrets.add("password", rst.password)
             user = self._authenticate(rst)
             issued = assertion.issue(federation, user, now)
+            self._secrets.add("SAML assertion", issued.text)
             body, status = rstr.response(rst, issued, config, now), 200
         except SoapFault as error:
             body, status = rstr.fault(error, message_id, now), 500

@@ -13,6 +13,7 @@ import jwt
 from ..certificates import SigningKey
 from ..clock import Clock
 from ..directory import ManagedIdentity, ServicePrincipal, User
+from ..secret_record import SecretRecord
 
 Principal = User | ServicePrincipal
 
@@ -39,10 +40,11 @@ class AccessToken:
 class TokenIssuer:
     """Issues and verifies the cloud's JSON Web Tokens."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: SecretRecord) -> None:
         self.key = SigningKey("login.emulator")
         self.lifetime = 3600
         self._clock = clock
+        self._secrets = secrets
 
     def issue(
         self, principal: Principal, tenant: str, client_id: str, audience: str
@@ -69,7 +71,8 @@ class TokenIssuer:
     def sign(self, claims: dict[str, Any]) -> str:
         """A token with any claims, signed as the cloud signs; tests forge with it."""
         headers = {"kid": self.key.thumbprint, "x5t": self.key.thumbprint}
-        return jwt.encode(claims, self.key.private_key, algorithm="RS256", headers=headers)
+        token = jwt.encode(claims, self.key.private_key, algorithm="RS256", headers=headers)
+        return self._secrets.add("access token", token)
 
     def verify(self, token: str, audiences: set[str], tenant: str) -> dict[str, Any]:
         """The claims of a token that is good now.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
+import secrets as randomness
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ..clock import Clock
+from ..secret_record import SecretRecord
 from .aadsts import TokenRefused
 
 INACTIVITY = 90 * 24 * 3600
@@ -27,13 +28,14 @@ class RefreshGrant:
 class RefreshTokens:
     """Every refresh token that the token endpoint has given out."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, secrets: SecretRecord) -> None:
         self._clock = clock
+        self._secrets = secrets
         self._grants: dict[str, RefreshGrant] = {}
 
     def issue(self, upn: str, client_id: str, tenant: str, password: str) -> str:
         """A new token; it dies when the user's password is no longer this one."""
-        token = "1.A" + secrets.token_urlsafe(600)
+        token = self._secrets.add("refresh token", "1.A" + randomness.token_urlsafe(600))
         self._grants[token] = RefreshGrant(upn, client_id, tenant, password, self._clock.now())
         return token
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from ..clock import Clock
 from ..directory import Directory, ServicePrincipal, User
 from ..oidc import OidcIssuer
+from ..secret_record import SecretRecord
 from . import saml_bearer
 from .aadsts import TokenRefused, refusal
 from .access_token import AccessToken, Principal, TokenIssuer, client_info
@@ -66,10 +67,15 @@ class TokenEndpoint:
     """Answers token requests out of the directory."""
 
     def __init__(
-        self, directory: Directory, tokens: TokenIssuer, clock: Clock, oidc: OidcIssuer
+        self,
+        directory: Directory,
+        tokens: TokenIssuer,
+        clock: Clock,
+        oidc: OidcIssuer,
+        secrets: SecretRecord,
     ) -> None:
         self.authority = ""
-        self.refresh_tokens = RefreshTokens(clock)
+        self.refresh_tokens = RefreshTokens(clock, secrets)
         self._directory = directory
         self._tokens = tokens
         self._clock = clock

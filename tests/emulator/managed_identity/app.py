@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import secrets as randomness
 import uuid
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from ..clock import Clock
 from ..directory import SUBSCRIPTION, Directory, ManagedIdentity
 from ..entra.access_token import TokenIssuer
+from ..secret_record import SecretRecord
 from ..traffic import Traffic
 from . import app_service, arc, imds
 from .identities import Identities
@@ -22,14 +23,19 @@ class ManagedIdentityHost:
     """A machine or app with managed identities; one set of them, three ways to ask."""
 
     def __init__(
-        self, directory: Directory, tokens: TokenIssuer, clock: Clock, traffic: Traffic
+        self,
+        directory: Directory,
+        tokens: TokenIssuer,
+        clock: Clock,
+        traffic: Traffic,
+        secrets: SecretRecord,
     ) -> None:
         self.address = ""
         self._identities = Identities(directory, tokens, clock)
-        self._secret = secrets.token_hex(16)
+        self._secret = secrets.add("identity header", randomness.token_hex(16))
         self._imds = imds.Imds(self._identities)
         self._app_service = app_service.AppService(self._identities, self._secret)
-        self._arc = arc.Arc(self._identities, clock)
+        self._arc = arc.Arc(self._identities, clock, secrets)
         self._traffic = traffic
 
     def application(self) -> web.Application:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
+import secrets as randomness
 import uuid
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from aiohttp import web
 
 from ..clock import Clock, iso
 from ..directory import ManagedIdentity
+from ..secret_record import SecretRecord
 from .identities import Identities, Refusal, answer, selectors
 from .imds import needed_resource
 
@@ -30,10 +31,11 @@ class Arc:
     else: /var/opt/azcmagent/tokens, %ProgramData%\\AzureConnectedMachineAgent\\Tokens.
     """
 
-    def __init__(self, identities: Identities, clock: Clock) -> None:
+    def __init__(self, identities: Identities, clock: Clock, secrets: SecretRecord) -> None:
         self.tokens = Path()
         self._identities = identities
         self._clock = clock
+        self._secrets = secrets
         self._challenges: dict[str, Path] = {}
 
     async def token(self, request: web.Request) -> web.Response:
@@ -63,7 +65,7 @@ class Arc:
         return identity
 
     def _challenge(self) -> web.Response:
-        secret = secrets.token_urlsafe(48)
+        secret = self._secrets.add("challenge", randomness.token_urlsafe(48))
         self.tokens.mkdir(parents=True, exist_ok=True)
         path = self.tokens / f"{uuid.uuid4()}.key"
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o440), "w") as file:
