@@ -6,9 +6,17 @@ No error text ever holds a password, an assertion, a token or a client secret.
 
 from __future__ import annotations
 
+import html
+import json
 import re
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
 
 _QUOTE_LIMIT = 500
+# Enough of a token or an assertion to be a part of that one and no word.
+_PIECE = re.compile(r"[\w+/=-]{16,}")
+_JWT = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*")
 
 
 class AksAuthError(Exception):
@@ -87,12 +95,30 @@ def _on_one_line(text: str) -> str:
 def quote_server(text: str, *secrets: str) -> str:
     """One printable line of at most 500 characters out of what a server said.
 
-    secrets: values that were part of the request, replaced should the server echo them.
+    secrets: values that were part of the request, replaced should the server echo them: as they
+    are, as forms, XML and JSON spell them, and long ones in part. A JWT is always replaced.
     """
-    text = _on_one_line(text)
-    for secret in secrets:
-        # White space is not always echoed as it was sent.
-        if _on_one_line(secret):
-            text = text.replace(_on_one_line(secret), "***")
+    text = _JWT.sub("***", _on_one_line(text))
+    # White space is not always echoed as it was sent.
+    secrets = tuple(filter(None, map(_on_one_line, secrets)))
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
+    for spelling in sorted(spellings, key=len, reverse=True):
+        text = re.sub(re.escape(spelling), "***", text, flags=re.IGNORECASE)
+    text = _PIECE.sub(
+        lambda piece: "***" if any(piece[0] in secret for secret in secrets) else piece[0], text
+    )
     text = "".join(character for character in text if character.isprintable())
     return text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 1] + "…"
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """How a server may write what it was sent."""
+    yield secret
+    for safe in ("", "/", "!*()'"):
+        yield quote(secret, safe=safe)
+        yield quote_plus(secret, safe=safe)
+    yield escape(secret)
+    yield escape(secret, {'"': "&quot;", "'": "&apos;"})
+    yield html.escape(secret)
+    for ascii_only in (True, False):
+        yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1]

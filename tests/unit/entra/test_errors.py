@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
 import pytest
 
 from aks_noninteractive.errors import AksAuthError, quote_server
@@ -60,3 +66,31 @@ def test_a_long_quotation_is_cut() -> None:
 def test_a_quotation_holds_no_secret(said: str, secrets: tuple[str, ...]) -> None:
     quoted = quote_server(said, *secrets)
     assert "s3" not in quoted and "value" not in quoted
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *(str, quote, quote_plus, lambda s: quote(s, safe=""), lambda s: quote_plus(s).lower()),
+        *(escape, html.escape, lambda s: escape(s, {'"': "&quot;", "'": "&apos;"})),
+        *(json.dumps, lambda s: json.dumps(s, ensure_ascii=False)),
+    ],
+)
+def test_a_quotation_holds_no_secret_as_others_spell_it(spelling: Callable[[str], str]) -> None:
+    secret = "p&<>\"'é漢% w o r d/"
+
+    quoted = quote_server(f"you sent password={spelling(secret)}&scope=x", secret)
+
+    assert quoted.replace('"', "") == "you sent password=***&scope=x"
+
+
+def test_a_quotation_holds_no_part_of_a_long_secret() -> None:
+    assertion = "<saml:Assertion><x>dGhlIHNpZ25hdHVyZQ/of+it==</x></saml:Assertion>"
+
+    assert quote_server("bad: dGhlIHNpZ25hdHVyZQ/of...", assertion) == "bad: ***..."
+
+
+def test_a_quotation_never_holds_a_jwt() -> None:
+    said = "Bearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtaWEifQ.c2lnbmF0dXJl, expired"
+
+    assert quote_server(said) == "Bearer ***, expired"

@@ -114,12 +114,18 @@ def request_token(
         repeatable="password" not in grant,
     )
     if response.status != 200:
-        raise refusal(response, request, *(grant[key] for key in _SECRETS if key in grant))
+        raise refusal(response, request, *_secrets_in(grant))
     answer = response.json_object(request.step)
     return access_token_of(answer, request, asked_at, response.host)
 
 
-_SECRETS = ("password", "assertion", "refresh_token", "client_secret", "client_assertion")
+def _secrets_in(grant: Mapping[str, str]) -> list[str]:
+    """What a server must not be quoted with: of an assertion also what its base64 says."""
+    secrets = [grant[key] for key in ("password", "assertion", "refresh_token") if key in grant]
+    if "assertion" in grant:
+        padded = grant["assertion"] + "=" * (-len(grant["assertion"]) % 4)
+        secrets.append(urlsafe_b64decode(padded).decode("utf-8", "replace"))
+    return secrets
 
 
 def access_token_of(

@@ -9,7 +9,7 @@ import requests
 
 from ..entra.http import READ_TIMEOUT, explain_failure, host_of
 from ..entra.token_endpoint import AccessToken, TokenRequest, access_token_of, unverified_claims
-from ..environment import first_of
+from ..environment import IDENTITY_HEADER, first_of
 from ..errors import AuthenticationError, NetworkError, quote_server
 from .base import IdentityOptions, SignInContext, TokenProvider
 
@@ -60,8 +60,10 @@ class ManagedIdentityProvider(TokenProvider):
             answer = {"error_description": f"{type(error).__name__}: {error}"}
         if "access_token" not in answer:
             said = answer.get("error_description") or answer.get("error") or "nothing"
+            header = self.context.environ.get(IDENTITY_HEADER, "")
             raise AuthenticationError(
-                f"no token for {self._identity}, its service says: {quote_server(str(said))}",
+                f"no token for {self._identity}, its service says: "
+                f"{quote_server(str(said), header)}",
                 step=STEP,
                 host=session.host,
                 remedy="Check that this machine has that identity, and its client id (--client-id) "
