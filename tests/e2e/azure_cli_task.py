@@ -14,6 +14,7 @@ from pathlib import Path
 
 from e2e import installation
 from e2e.conftest import CLOUD, Result, execute
+from e2e.secret_search import SEARCH
 from emulator import Emulator
 from emulator import population as who
 
@@ -73,6 +74,7 @@ class AzureCliTask:
         return self
 
     def __exit__(self, *_: object) -> None:
+        SEARCH.look_below(self.agent)
         self._temporary.cleanup()
 
     # The agent

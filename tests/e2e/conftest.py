@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,46 @@ from typing import Any
 import pytest
 
 from e2e import clients, installation
+from e2e.secret_search import SEARCH, observed_popen
 from emulator import Emulator
 from emulator import population as who
 
 CLOUD = "EmulatedCloud"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def observed_processes() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, SEARCH.processes.watched():
+        patch.setattr(subprocess, "Popen", observed_popen(SEARCH))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_secret_gets_out(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[None]:
+    """The secret search: it fails a test after which a secret is where it must not be."""
+    SEARCH.folder(tmp_path)
+    yield
+    finds = SEARCH.finish()
+    request.node.user_properties.append(("secret search", SEARCH.take_figures()))
+    if finds:
+        pytest.fail("The secret search found:\n" + "\n".join(finds), pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call":  # what processes printed that share our output
+        for name, text in report.sections:
+            SEARCH.text(f"{name} of {item.nodeid}", text.encode("utf-8", "surrogateescape"))
+    return report
+
+
 @pytest.fixture(scope="session")
 def running_azure() -> Iterator[Emulator]:
     with Emulator() as azure:
+        SEARCH.emulators.append(azure)
         yield azure
 
 
@@ -71,6 +102,14 @@ def environment(azure: Emulator, tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     return {**os.environ, **azure.environment(), "HOME": str(home), "USERPROFILE": str(home)}
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> Path:
+    """A folder for the secrets that a test gives to commands in files."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture

@@ -424,7 +424,7 @@ def test_a_new_login_forgets_a_refusal(plugin: Plugin, azaksauth: Door, azure: E
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions and kinds of files")
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "open", "fifo", "symlink", "gone"])
 def test_a_damaged_token_file_is_made_anew(
-    plugin: Plugin, azure: Emulator, kubectl: Kubectl, damage: str, tmp_path: Path
+    plugin: Plugin, azure: Emulator, kubectl: Kubectl, damage: str, given: Path
 ) -> None:
     path = plugin.token_file
     old = path.read_bytes()
@@ -435,11 +435,11 @@ def test_a_damaged_token_file_is_made_anew(
     elif damage == "open":
         path.chmod(0o644)
     else:
-        path.rename(tmp_path / "elsewhere")
+        path.rename(given / "elsewhere")
         if damage == "fifo":
             os.mkfifo(path)
         elif damage == "symlink":
-            path.symlink_to(tmp_path / "elsewhere")
+            path.symlink_to(given / "elsewhere")
 
     for _ in range(2):
         assert username_of(kubectl("auth", "whoami", "-o", "json")) == who.MANAGED
@@ -460,7 +460,10 @@ def test_a_store_of_somebody_else_gets_no_token(
     path = plugin.token_file if whose == "file" else plugin.token_file.parent
     os.chown(path, 1, 1)
 
-    result = plugin()
+    try:
+        result = plugin()
+    finally:
+        os.chown(path, os.geteuid(), os.getegid())
 
     assert_fails(result, "not ours")
     assert grants(azure) == []

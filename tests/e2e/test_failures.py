@@ -27,8 +27,8 @@ def assert_fails(door: Door, *words: str, says: tuple[str, ...], **how: object) 
 @pytest.mark.parametrize(
     ("user", "password", "says"),
     [
-        (who.MANAGED, "wrong", ("AADSTS50126", "Check both")),
-        (who.FEDERATED, "wrong", ("FailedAuthentication", "ID3242", "Check the user name")),
+        (who.MANAGED, "wr0ng~one", ("AADSTS50126", "Check both")),
+        (who.FEDERATED, "wr0ng~one", ("FailedAuthentication", "ID3242", "Check the user name")),
         ("ghost@managed.example", who.PASSWORD, ("AADSTS50034", "Check the user name")),
         (who.UNKNOWN, who.PASSWORD, ("user realm", "Check the user name")),
         (who.SAML20_ONLY, who.PASSWORD, ("SAML20", "another identity")),

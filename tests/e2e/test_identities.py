@@ -262,10 +262,8 @@ KINDS: tuple[Make, ...] = (
 
 
 @pytest.fixture
-def world(azure: Emulator, tmp_path: Path) -> World:
-    folder = tmp_path / "given"
-    folder.mkdir()
-    return World(azure, folder, azure.certificate_files(folder))
+def world(azure: Emulator, given: Path) -> World:
+    return World(azure, given, azure.certificate_files(given))
 
 
 @pytest.fixture
@@ -454,10 +452,10 @@ def test_a_refusal_ends_when_what_was_refused_changes(plain: Run, make: Make, se
     good = {**identity.variables, **identity.later}
     plain.azure.requests.clear()
 
-    first = plain.plugin(**{**good, secret: "wrong"})
+    first = plain.plugin(**{**good, secret: "wr0ng~one"})
     asked = plain.asked
     assert_fails(first, plain.plugin.renewal)
-    assert plain.plugin(**{**good, secret: "wrong"}).errors == first.errors
+    assert plain.plugin(**{**good, secret: "wr0ng~one"}).errors == first.errors
     assert plain.asked == asked
 
     assert plain.whoami(identity) == identity.name
@@ -571,9 +569,9 @@ def test_two_identities_in_one_run_are_told_verbosely(door: Door, world: World) 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--client-secret", "s", "--identity-resource", "/r"), "--identity-resource"),
+        (("--client-secret", "s3cret", "--identity-resource", "/r"), "--identity-resource"),
         (("--login", "devicecode"), "devicecode"),
-        (("--login", "spn", "--client-secret", "s"), "--client-id"),
+        (("--login", "spn", "--client-secret", "s3cret"), "--client-id"),
     ],
 )
 def test_what_does_not_fit_together_is_a_usage_error(
@@ -587,7 +585,7 @@ def test_what_does_not_fit_together_is_a_usage_error(
 
 
 def wrong_secret(world: World) -> Identity:
-    variables = {"AZURE_CLIENT_ID": who.SERVICE_PRINCIPAL, "AZURE_CLIENT_SECRET": "nope"}
+    variables = {"AZURE_CLIENT_ID": who.SERVICE_PRINCIPAL, "AZURE_CLIENT_SECRET": "n0t~the-secret"}
     return world.service_principal(**variables, **world.tenant)
 
 
@@ -597,12 +595,18 @@ def token_of_another_workload(world: World) -> Identity:
 
 
 def job_without_permission(world: World) -> Identity:
-    variables = {**world.azure.oidc.github_environment(), "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "old"}
+    variables = {
+        **world.azure.oidc.github_environment(),
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "of-an-old-job",
+    }
     return world.workload("githubactions", **variables)
 
 
 def step_without_mapping(world: World) -> Identity:
-    variables = {**service_connection_of_the_task(world).variables, "SYSTEM_ACCESSTOKEN": "old"}
+    variables = {
+        **service_connection_of_the_task(world).variables,
+        "SYSTEM_ACCESSTOKEN": "of-an-old-job",
+    }
     return Identity("", "azurepipelines", (), variables)
 
 

@@ -226,9 +226,9 @@ POD = {
     ],
 )
 def test_only_what_is_asked_for_wins_over_the_connection(
-    azure: Emulator, tmp_path: Path, variables: dict[str, str], arguments: str, identity: str
+    azure: Emulator, given: Path, variables: dict[str, str], arguments: str, identity: str
 ) -> None:
-    token = tmp_path / "azure-identity-token"
+    token = given / "azure-identity-token"
     token.write_text(azure.oidc.issue(), encoding="ascii")
     job_variables = {
         **variables,

@@ -99,9 +99,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def words(azure: Emulator, tmp_path: Path) -> tuple[str, ...]:
+def words(azure: Emulator, given: Path) -> tuple[str, ...]:
     """The example's options: a program that has a service principal's secret."""
-    program = tmp_path / "broker.py"
+    program = given / "broker.py"
     program.write_text(BROKER % (who.SERVICE_PRINCIPAL, who.SECRET), encoding="utf-8")
     run = shlex.join([sys.executable, str(program), azure.authority_host])
     return ("--login", "command", "--provider-option", f"run={run}")
@@ -161,13 +161,13 @@ def test_the_example_is_found_again_in_a_folder_of_its_own(
 
 
 def test_a_renewal_that_fails_names_the_login_mode_and_no_other_client(
-    azaksauth: Door, wheel: Path, words: tuple[str, ...], tmp_path: Path
+    azaksauth: Door, wheel: Path, words: tuple[str, ...], given: Path, tmp_path: Path
 ) -> None:
     door = with_packages(azaksauth, [wheel], tmp_path)
     assert door("aks-exec", *words, password=None).code == 0
     plugin = plugin_of(door)
     plugin.age(HOUR)
-    (tmp_path / "broker.py").unlink()
+    (given / "broker.py").unlink()
 
     assert_fails(plugin(), "no token for command: ", f"Renew it with: {plugin.renewal}")
 
