@@ -44,7 +44,7 @@ _DEPENDENCIES = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 on success, 1 on failure, 2 for wrong usage, 130 after KeyboardInterrupt."""
+    """Run the command; 0 on success, 1 on failure, 2 for wrong usage, 130 if interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if words[:1] == ["get-token"]:

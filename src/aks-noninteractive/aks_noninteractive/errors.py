@@ -6,12 +6,8 @@ No error text ever holds a password, an assertion, a token or a client secret.
 
 from __future__ import annotations
 
-import html
-import json
 import re
 from collections.abc import Iterator
-from urllib.parse import quote, quote_plus
-from xml.sax.saxutils import escape
 
 _QUOTE_LIMIT = 500
 # Enough of a token or an assertion to be a part of that one and no word.
@@ -113,10 +109,15 @@ def quote_server(text: str, *secrets: str) -> str:
 
 def _spellings(secret: str) -> Iterator[str]:
     """How a server may write what it was sent."""
+    import html
+    import json
+    from urllib.parse import quote, quote_plus
+    from xml.sax.saxutils import escape
+
     yield secret
     for safe in ("", "/", "!*()'"):
-        yield quote(secret, safe=safe)
-        yield quote_plus(secret, safe=safe)
+        yield quote(secret, safe=safe, errors="replace")
+        yield quote_plus(secret, safe=safe, errors="replace")
     yield escape(secret)
     yield escape(secret, {'"': "&quot;", "'": "&apos;"})
     yield html.escape(secret)
