@@ -119,9 +119,7 @@ class Needles:
         self._secrets.add(secret)
         if kind == "private key":
             self._add_private_key(secret)
-        elif value.lstrip().startswith("<"):
-            signature = re.search(r"SignatureValue>\s*([\w+/=]{32,})", value)
-            assert signature, "an assertion without a signature"
+        elif signature := re.search(r"SignatureValue>\s*([\w+/=]{32,})", value):
             self._add_part(signature[1].encode(), secret)
         elif re.fullmatch(r"[\w.=-]{100,}", value, re.ASCII):
             segments = value.split(".")
