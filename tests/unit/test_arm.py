@@ -14,7 +14,7 @@ import pytest
 from aks_noninteractive.arm import ClusterCredentialClient, FunctionCredential
 from aks_noninteractive.entra import http as http_module
 from aks_noninteractive.entra.token_endpoint import AccessToken
-from aks_noninteractive.errors import AksAuthError, ClusterError, NetworkError, ResponseError
+from aks_noninteractive.errors import ClusterError, NetworkError, ResponseError
 from unit.entra.tls_server import DROPPED, Server, in_drops
 
 TOKEN = AccessToken("the-token", int(time.time()) + 3600, 3600, "tenant", "client")
@@ -84,9 +84,8 @@ def test_does_not_follow_a_redirect_with_a_token(
     status: int,
 ) -> None:
     server.status, server.headers = status, {"Location": f"{server.url}/elsewhere"}
-    with pytest.raises(AksAuthError) as caught:
+    with pytest.raises(ResponseError, match=f"redirected to {server.host} .HTTP {status}"):
         ask(client)
-    assert str(status) in str(caught.value)
     assert [request.path.partition("?")[0] for request in server.requests] != ["/elsewhere"]
     assert len(server.requests) == 1
 

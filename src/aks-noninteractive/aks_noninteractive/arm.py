@@ -31,6 +31,7 @@ from .entra.http import (
     explain_failure,
     host_of,
     new_session,
+    refuse_redirect,
 )
 from .entra.token_endpoint import AccessToken
 from .errors import (
@@ -156,6 +157,7 @@ class ClusterCredentialClient:
                 body = bounded_body(response.iter_bytes(), STEP, self._host)
         except AzureError as error:
             raise self._explain(error) from None
+        refuse_redirect(response.status_code, response.headers, STEP, self._host)
         if response.status_code != 200:
             raise self._refusal(response, body)
         return self._kubeconfig(body)

@@ -245,17 +245,22 @@ class HttpClient:
         _logger.debug(
             "%s: %s %s answered HTTP %d", request.step, request.method, request.host, status
         )
-        if 300 <= status < 400:
-            target = host_of(headers.get("Location", "")) or "elsewhere"
-            raise ResponseError(
-                f"redirected to {target} (HTTP {status}), which is not followed with credentials",
-                step=request.step,
-                host=request.host,
-                remedy=PROXY_REMEDY,
-            )
+        refuse_redirect(status, headers, request.step, request.host)
         content_type = headers.get("Content-Type", "").lower()
         response = HttpResponse(request.host, status, content_type, content)
         return response, _seconds(headers.get("Retry-After", ""))
+
+
+def refuse_redirect(status: int, headers: Mapping[str, str], step: str, host: str) -> None:
+    """Raise ResponseError where an answer leads elsewhere (RFC 9110, section 15.4)."""
+    if 300 <= status < 400:
+        target = host_of(headers.get("Location", "")) or "elsewhere"
+        raise ResponseError(
+            f"redirected to {target} (HTTP {status}), which is not followed with credentials",
+            step=step,
+            host=host,
+            remedy=PROXY_REMEDY,
+        )
 
 
 def bounded_body(chunks: Iterable[bytes], step: str, host: str) -> bytes:

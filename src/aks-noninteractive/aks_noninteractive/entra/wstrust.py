@@ -64,6 +64,13 @@ _KEY_TYPES = {
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _FAILED_AUTHENTICATION = "FailedAuthentication"
+# What WS-Security itself answers (1.1, section 12): of the message's credentials and times, not of
+# the version of WS-Trust in it.
+_SECURITY_FAULTS = (
+    *(_FAILED_AUTHENTICATION, "FailedCheck", "InvalidSecurity", "InvalidSecurityToken"),
+    *("MessageExpired", "SecurityTokenUnavailable"),
+    *("UnsupportedAlgorithm", "UnsupportedSecurityToken"),
+)
 _FAULT_REMEDIES = {
     _FAILED_AUTHENTICATION: "Check the user name and the password, and whether the account is "
     "locked or its password has expired at the identity provider.",
@@ -128,8 +135,8 @@ def request_assertion_without_mex(
 ) -> SamlAssertion:
     """Sign in at the realm's active endpoint, of which only the path may tell the version.
 
-    Where it does not, 2005 is tried and then 1.3 once, unless the first answer was that the
-    password is wrong: a second try would count towards a lock-out.
+    Where it does not, 2005 is tried and then 1.3 once, unless the first answer was of the password
+    itself: should that be wrong, a second try would count towards a lock-out.
     """
     address = realm.federation_active_auth_url
     if not address:
@@ -149,7 +156,7 @@ def request_assertion_without_mex(
     try:
         return request_assertion(http, first, username, password, realm.cloud_audience_urn, clock)
     except (AuthenticationError, ResponseError) as error:
-        if not others or error.code == _FAILED_AUTHENTICATION:
+        if not others or error.code in _SECURITY_FAULTS:
             raise
         _logger.info("%s; trying WS-Trust 1.3", error)
         return request_assertion(

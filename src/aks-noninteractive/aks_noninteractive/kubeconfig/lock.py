@@ -131,9 +131,12 @@ def _is_stale(path: Path, watched_for: float) -> bool:
     if watched_for >= STALE_AFTER:
         return True
     try:
-        with open(path, "r+b") as handle:
+        with open(path, "r+b", buffering=0) as handle:
+            # Killed as it was made, we leave it empty; but kubectl's has no permissions either.
+            nameless = not os.fstat(handle.fileno()).st_size and _handle_mode(handle) & stat.S_IWUSR
             host = handle.read(256).partition(b" ")[0]
-            return host == socket.gethostname().encode() and _advisory_lock(handle) is True
+            ours = host == socket.gethostname().encode() or nameless
+            return bool(ours) and _advisory_lock(handle) is True
     except OSError:
         return False
 

@@ -60,6 +60,7 @@ class AzurePipelinesProvider(TokenExchangeProvider):
                 "Content-Type": "application/json",
                 "X-TFS-FedAuthRedirect": "Suppress",
             },
+            repeatable=True,
         )
         self._assertion = token_in(
             response,

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import requests
 
-from ..entra.http import READ_TIMEOUT, explain_failure, host_of
+from ..entra.http import (
+    MAX_RETRY_AFTER,
+    READ_TIMEOUT,
+    explain_failure,
+    host_of,
+    refuse_redirect,
+)
 from ..entra.token_endpoint import AccessToken, TokenRequest, access_token_of, unverified_claims
 from ..environment import IDENTITY_HEADER, first_of
 from ..errors import AuthenticationError, NetworkError, quote_server
@@ -15,6 +22,7 @@ from .base import IdentityOptions, SignInContext, TokenProvider
 
 STEP = "managed identity"
 CONNECT_TIMEOUT = 3.0
+_PAUSES = (0.5, 1.0, 2.0)
 
 
 class ManagedIdentityProvider(TokenProvider):
@@ -97,4 +105,19 @@ class _LocalSession(requests.Session):
     def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
         self.host = host_of(str(url))
         options |= {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False}
-        return super().request(method, url, **options)
+        for pause in (*_PAUSES, None):
+            answer = super().request(method, url, **options)
+            if answer.status_code != 429 and answer.status_code < 500:
+                break
+            asked = answer.headers.get("Retry-After", "")
+            wait = float(asked) if asked.isdecimal() else pause
+            if pause is None or wait is None or wait > MAX_RETRY_AFTER:
+                raise NetworkError(
+                    f"its service is busy or failing (HTTP {answer.status_code})",
+                    step=STEP,
+                    host=self.host,
+                    remedy="Try again in a minute.",
+                )
+            time.sleep(wait)
+        refuse_redirect(answer.status_code, answer.headers, STEP, self.host)
+        return answer
