@@ -82,7 +82,7 @@ def test_a_managed_identity_that_stays_busy(
 def test_a_managed_identity_that_redirects(machine: Server, server: Server) -> None:
     machine.status, machine.headers = 302, {"Location": server.url}
 
-    with pytest.raises(ResponseError, match="redirects"):
+    with pytest.raises(ResponseError, match="redirected to"):
         token_of_the_machine()
 
     assert server.requests == []

@@ -22,7 +22,6 @@ from typing import Any
 from aks_noninteractive.entra.token_endpoint import AccessToken
 from aks_noninteractive.errors import AksAuthError, AuthenticationError
 from aks_noninteractive.exec_plugin.token_cache import StoredToken, TokenFiles, forget_all
-from aks_noninteractive.kubeconfig import lock
 from aks_noninteractive.kubeconfig.document import load
 from aks_noninteractive.kubeconfig.store import update
 from unit.faults import tracer
@@ -243,7 +242,6 @@ _ENDS = {SUCCEEDED: "done", REFUSED: "error", -signal.SIGKILL: "killed"}
 
 
 def main(folder: str, name: str) -> None:
-    lock.STALE_AFTER = 0.05  # for a lock file without its maker's name, which is watched
     trial = Trial(SCENARIOS[name], Path(folder) / "files")
     for fault in trial.faults():
         print(json.dumps(trial.suffer(fault)), flush=True)

@@ -156,6 +156,15 @@ def test_locks_that_come_and_go_are_no_leftover(config: Path, lock_file: Path) -
         busy.join()
 
 
+def test_a_process_killed_as_it_made_the_lock_stands_in_nobodys_way(
+    config: Path, lock_file: Path
+) -> None:
+    lock_file.touch(0o600)
+    start = time.monotonic()
+    with locked([config]):
+        assert time.monotonic() - start < lock.STALE_AFTER / 2
+
+
 def test_a_killed_process_of_ours_stands_in_nobodys_way(config: Path, lock_file: Path) -> None:
     with processes.start(HOLD, config) as holder:
         assert holder.stdout is not None

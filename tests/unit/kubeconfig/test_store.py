@@ -412,7 +412,7 @@ def test_an_interrupt_ends_the_wait_for_a_lock(config: Path, name: str) -> None:
     before = config.read_bytes()
     second = config.with_name("second")
     second.symlink_to("config")
-    config.with_name("second.lock").touch()  # after config.lock in the order of names
+    config.with_name("second.lock").touch(0o000)  # after config.lock in the order of names
     with processes.start(_INTERRUPTED.format(name=name), second) as writer:
         while not config.with_name("config.lock").exists():
             pass

@@ -2,9 +2,10 @@
 
 kubectl creates it empty with mode 000, fails at once where it exists, and never looks whether its
 owner is alive. Ours says who made it, and is held open under an advisory lock as well, which the
-operating system gives back when a process dies, however it dies. So a lock file of ours that can be
-locked belongs to nobody any more. Any other one is stale only if this process itself has watched
-the same file for 15 s, far longer than anybody's read and write takes.
+operating system gives back when a process dies, however it dies. So a lock file of ours (an empty
+one that may be written to counts as such) that can be locked belongs to nobody any more. Any other
+one is stale only if this process itself has watched the same file for 15 s, far longer than
+anybody's read and write takes.
 
 Only who holds the advisory lock on a file removes it, and only after seeing that its path still
 leads to that file: two processes that find the same leftover cannot remove each other's new locks.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -132,10 +134,10 @@ def _is_stale(path: Path, watched_for: float) -> bool:
         return True
     try:
         with open(path, "r+b", buffering=0) as handle:
-            # Killed as it was made, we leave it empty; but kubectl's has no permissions either.
-            nameless = not os.fstat(handle.fileno()).st_size and _handle_mode(handle) & stat.S_IWUSR
             host = handle.read(256).partition(b" ")[0]
-            ours = host == socket.gethostname().encode() or nameless
+            # Who is killed while making it leaves it empty; kubectl's has no permissions, too.
+            nameless = not host and os.fstat(handle.fileno()).st_mode & stat.S_IWUSR
+            ours = nameless or host == socket.gethostname().encode()
             return bool(ours) and _advisory_lock(handle) is True
     except OSError:
         return False
