@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 _QUOTE_LIMIT = 500
+_TEXT_LIMIT = 2000
 # Enough of a token or an assertion to be a part of that one and no word.
 _PIECE = re.compile(r"[\w+/=-]{16,}")
 _JWT = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*")
@@ -24,6 +25,8 @@ class AksAuthError(Exception):
     code: the server's own code, for example "AADSTS50126" or "ResourceNotFound".
     correlation_id: what the server's support wants to hear.
     remedy: what to do next, a full sentence.
+    All become printable and of bounded length: names and addresses in them come from servers, files
+    and arguments, and would reach a terminal.
     """
 
     def __init__(
@@ -36,13 +39,13 @@ class AksAuthError(Exception):
         correlation_id: str = "",
         remedy: str = "",
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.step = step
-        self.host = host
-        self.code = code
-        self.correlation_id = correlation_id
-        self.remedy = remedy
+        self.message = _printable(message, _TEXT_LIMIT)
+        super().__init__(self.message)
+        self.step = _printable(step, _QUOTE_LIMIT)
+        self.host = _printable(host, _QUOTE_LIMIT)
+        self.code = _printable(code, _QUOTE_LIMIT)
+        self.correlation_id = _printable(correlation_id, _QUOTE_LIMIT)
+        self.remedy = _printable(remedy, _TEXT_LIMIT)
 
     def __str__(self) -> str:
         where = f"{self.step} at {self.host}" if self.step and self.host else self.step or self.host
@@ -84,6 +87,11 @@ class DependencyError(AksAuthError):
     """A Python package that this command needs is not installed."""
 
 
+def _printable(text: str, limit: int) -> str:
+    text = "".join(filter(str.isprintable, text))
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
 def _on_one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
@@ -103,8 +111,7 @@ def quote_server(text: str, *secrets: str) -> str:
     text = _PIECE.sub(
         lambda piece: "***" if any(piece[0] in secret for secret in secrets) else piece[0], text
     )
-    text = "".join(character for character in text if character.isprintable())
-    return text if len(text) <= _QUOTE_LIMIT else text[: _QUOTE_LIMIT - 1] + "…"
+    return _printable(text, _QUOTE_LIMIT)
 
 
 def _spellings(secret: str) -> Iterator[str]:
