@@ -95,7 +95,7 @@ def choose_endpoint(endpoints: tuple[WsTrustEndpoint, ...]) -> WsTrustEndpoint |
 def parse_mex(document: bytes) -> tuple[WsTrustEndpoint, ...]:
     """All usable endpoints of a MEX document, in its order. Raises XmlError."""
     root = parse(document)
-    policies = set(_user_name_policies(root))
+    policies = {f"#{identifier}" for identifier in _user_name_policies(root)}
     bindings = dict(_user_name_bindings(root, policies))
     endpoints = []
     for port in root.iter(f"{_WSDL}port"):
@@ -130,7 +130,10 @@ def _takes_user_name(alternative: Element, wsp: str) -> bool:
 
 
 def _user_name_bindings(root: Element, policies: set[str]) -> Iterator[tuple[str, WsTrustVersion]]:
-    """Names of the SOAP 1.2 bindings under those policies, with the version of their action."""
+    """Names of the SOAP 1.2 bindings under those policies, with the version of their action.
+
+    policies: as a binding refers to them, `#id`.
+    """
     for binding in root.iter(f"{_WSDL}binding"):
         name = binding.get("name", "")
         references = {
@@ -145,7 +148,7 @@ def _user_name_bindings(root: Element, policies: set[str]) -> Iterator[tuple[str
             and version
             and soap is not None
             and soap.get("transport", "").strip() == _HTTP_TRANSPORT
-            and any(f"#{policy}" in references for policy in policies)
+            and not policies.isdisjoint(references)
         ):
             yield name, version
 
