@@ -34,7 +34,7 @@ def to_utf8(document: bytes) -> bytes:
         return document[len(BOM_UTF8) :]
     if document.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         encoding = "utf-16"
-    elif document[:4] in (b"<\0?\0", b"\0<\0?"):
+    elif document[:2] in (b"<\0", b"\0<"):  # expat takes it for UTF-16, whatever it is told
         encoding = "utf-16-le" if document[0] else "utf-16-be"
     else:
         declared = _DECLARATION.match(document[:200])
