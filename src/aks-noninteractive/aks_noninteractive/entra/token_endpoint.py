@@ -180,7 +180,7 @@ def refusal(response: HttpResponse, request: TokenRequest, *secrets: str) -> Aks
     description = _text(answer, "error_description")
     number = _number(answer, description)
     # The trace, correlation id and time that Entra puts behind its sentence are said elsewhere.
-    said = re.split(r"\s+(?:Trace ID|Correlation ID|Timestamp):", description)[0]
+    said = re.split(r"\s(?:Trace ID|Correlation ID|Timestamp):", description, maxsplit=1)[0]
     said = _AADSTS.sub("", said).lstrip(": ")
     message = aadsts.meaning(number) if number else None
     return AuthenticationError(
