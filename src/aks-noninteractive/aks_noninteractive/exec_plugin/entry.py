@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import os
 import sys
@@ -18,6 +19,7 @@ from . import quick_path
 API_VERSION = "client.authentication.k8s.io/v1beta1"
 # What a renewal imports beside the standard library.
 _PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "requests", "yaml")
+_MAX_ARGUMENTS = 1000
 
 
 def _option(name: str) -> Any:
@@ -70,7 +72,9 @@ class PluginEntry:
             self.azure_config_dir,
             *self.provider_options,
         )
-        return hashlib.sha256("\0".join(parts).encode("utf-8")).hexdigest()[:32]
+        # Arguments that are not UTF-8 come with surrogates.
+        identity = "\0".join(parts).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(identity).hexdigest()[:32]
 
     def arguments(self) -> list[str]:
         """The entry as options, as from_arguments reads them."""
@@ -80,10 +84,14 @@ class PluginEntry:
             if value is True:
                 words.append(option)
             elif isinstance(value, tuple):
-                words += [word for each in value for word in (option, each)]
+                words += [word for each in value for word in _option_words(option, each)]
             elif value:
-                words += [option, value]
+                words += _option_words(option, value)
         return words
+
+
+def _option_words(option: str, value: str) -> list[str]:
+    return [f"{option}={value}"] if value.startswith("-") else [option, value]
 
 
 _OPTIONS = {
@@ -92,12 +100,15 @@ _OPTIONS = {
 }
 
 
+_REPEATED = "provider_options"
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options that arguments() makes, for a command line that takes an entry."""
     for name, option in _OPTIONS.items():
         if name == "legacy":
             parser.add_argument(option, action="store_true")
-        elif name == "provider_options":
+        elif name == _REPEATED:
             parser.add_argument(option, action="append", default=[], dest=name)
         else:
             parser.add_argument(option, default="")
@@ -113,16 +124,23 @@ def from_arguments(arguments: Sequence[str]) -> PluginEntry:
     """The entry in a kubeconfig's arguments; UsageError where they are none of ours."""
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False, exit_on_error=False)
     add_options(parser)
-    try:
-        parsed, _ = parser.parse_known_args(list(arguments))
-    except (argparse.ArgumentError, SystemExit):
-        parsed = argparse.Namespace(login="")
-    if not parsed.login:
+    parsed = argparse.Namespace(login="")
+    # argparse takes a time that grows with the square of their number.
+    if len(arguments) <= _MAX_ARGUMENTS:
+        with contextlib.suppress(argparse.ArgumentError, SystemExit):
+            parsed, _ = parser.parse_known_args(list(arguments))
+    if not parsed.login or not _is_text(parsed):
         raise UsageError(
             "the kubeconfig's plugin entry is not complete",
             remedy="Get the credentials anew.",
         )
     return from_parsed(parsed)
+
+
+def _is_text(parsed: argparse.Namespace) -> bool:
+    """Whether all values are; of `--option=--` argparse makes a list, up to Python 3.12."""
+    single = (getattr(parsed, name) for name in _OPTIONS if name not in ("legacy", _REPEATED))
+    return all(isinstance(value, str) for value in (*single, *getattr(parsed, _REPEATED)))
 
 
 def exec_user(entry: PluginEntry, token_file: Path, provider_module: str) -> dict[str, Any]:
@@ -158,7 +176,7 @@ def find_entry(user: Any) -> tuple[PluginEntry, Path] | None:
     arguments = plugin.get("args") if isinstance(plugin, dict) else None
     if not isinstance(arguments, list) or len(arguments) < 4:
         return None
-    words = [str(word) for word in arguments]
+    words = [str(word) if isinstance(word, str) else "" for word in arguments]
     if words[:2] != ["-I", "-S"] or os.path.basename(words[2]) != "quick_path.py":
         return None
     try:
