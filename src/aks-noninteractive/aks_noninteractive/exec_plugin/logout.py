@@ -24,7 +24,8 @@ def log_out(path: Path, context: str | None) -> dict[str, Any]:
     KubeconfigError where the context is not there, or its user is not an entry of ours.
     """
     document = read(path)
-    name = context or document.get("current-context") or ""
+    current = document.get("current-context")
+    name = context or (current if isinstance(current, str) else "")
     contexts = named_entries(document, "contexts", "context")
     if name not in contexts:
         raise KubeconfigError(
@@ -42,7 +43,7 @@ def log_out(path: Path, context: str | None) -> dict[str, Any]:
             remedy=f"Remove it with: kubectl config delete-context {name}",
         )
     entry, token_file = found
-    if token_file.name != f"{entry.file_stem}.token":
+    if token_file.name != f"{entry.file_stem}.token" or "\0" in str(token_file):
         raise KubeconfigError(
             f"the context {name!r} names a token file that is not its own", step="kubeconfig"
         )
