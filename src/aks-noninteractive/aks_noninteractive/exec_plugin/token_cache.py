@@ -180,7 +180,7 @@ class TokenFiles:
             if not hmac.compare_digest(digest, _keyed_hash(key, credential)):
                 return None
             facts = {name: str(record["error"][name]) for name in _REFUSAL_FACTS}
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
         return AuthenticationError(**facts)
 
