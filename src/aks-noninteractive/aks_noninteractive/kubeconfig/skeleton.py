@@ -132,7 +132,11 @@ def _entra_integration(user: Mapping[str, Any]) -> EntraIntegration | None:
 
 def _from_exec(plugin: Mapping[str, Any]) -> EntraIntegration:
     arguments = plugin.get("args")
-    words = [str(word) for word in arguments] if isinstance(arguments, list) else []
+    # What is no text is not written out: aliases of aliases of a list would fill the memory.
+    words = [
+        str(word) if isinstance(word, str) else ""
+        for word in (arguments if isinstance(arguments, list) else ())
+    ]
     if _flag(words, "--pop-enabled"):
         raise ClusterError(
             "it asks for proof-of-possession tokens (--pop-enabled), which this command cannot get",
@@ -140,6 +144,7 @@ def _from_exec(plugin: Mapping[str, Any]) -> EntraIntegration:
             remedy="Use kubelogin for this cluster, or turn the requirement off.",
         )
     legacy = _flag(words, "--legacy")
+    hint = plugin.get("installHint")
     return _integration(
         server_id=_value(words, "--server-id"),
         client_id=_value(words, "--client-id"),
@@ -147,7 +152,7 @@ def _from_exec(plugin: Mapping[str, Any]) -> EntraIntegration:
         environment=_value(words, "--environment"),
         legacy=legacy,
         config_mode="" if legacy else "1",
-        install_hint=str(plugin.get("installHint") or ""),
+        install_hint=str(hint) if isinstance(hint, str) else "",
     )
 
 
@@ -159,10 +164,10 @@ def _from_auth_provider(provider: Mapping[str, Any]) -> EntraIntegration:
         value = settings.get(name)
         return str(value).strip() if isinstance(value, str) else ""
 
-    if provider.get("name") != "azure":
-        raise ClusterError(
-            f"its auth-provider is {provider.get('name')!r}, not azure", step=STEP, remedy=_REMEDY
-        )
+    name = provider.get("name")
+    if name != "azure":
+        kind = name if isinstance(name, str) else None
+        raise ClusterError(f"its auth-provider is {kind!r}, not azure", step=STEP, remedy=_REMEDY)
     return _integration(
         server_id=text("apiserver-id"),
         client_id=text("client-id"),
