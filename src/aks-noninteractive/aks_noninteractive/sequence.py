@@ -21,12 +21,13 @@ from typing import Any
 
 from .clouds import AZURE_CLI_CLIENT_ID
 from .entra.token_endpoint import AccessToken, TokenRequest
-from .errors import ResponseError, UsageError
+from .errors import ClusterError, ResponseError, UsageError
 from .exec_plugin.entry import PluginEntry, exec_user
 from .exec_plugin.token_cache import TokenFiles
 from .kubeconfig import formats
-from .kubeconfig.document import dump
+from .kubeconfig.document import DocumentError, dump
 from .kubeconfig.merge import entries_for, merge
+from .kubeconfig.skeleton import STEP as SKELETON_STEP
 from .kubeconfig.skeleton import ClusterSkeleton, EntraIntegration, parse_skeleton
 from .kubeconfig.store import update
 from .providers import get_token, prepare
@@ -213,8 +214,12 @@ def _write(
     """Step 8; store_token is called once nothing but writing the file can fail any more."""
     entries = entries_for(skeleton, user_fields, output.context)
     if output.path is None:
+        try:
+            text = dump(merge({}, entries))
+        except DocumentError as error:
+            raise ClusterError(f"it cannot be written: {error}", step=SKELETON_STEP) from None
         store_token()
-        sys.stdout.write(dump(merge({}, entries)))
+        sys.stdout.write(text)
         return None
 
     def change(existing: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,8 @@ except ImportError:  # PyYAML built without libyaml
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
 MAX_DEPTH = 100
+# Some thousand clusters. libyaml's nodes take half a kilobyte each, for two bytes of text.
+MAX_NODES = 250_000
 
 _TAG = "tag:yaml.org,2002:"
 _SCALARS = {_TAG + kind for kind in ("str", "bool", "int", "float", "timestamp", "merge", "value")}
@@ -66,7 +68,7 @@ def load(text: str | bytes) -> dict[str, Any]:
     All scalars but null are strings.
     """
     try:
-        _check_depth(text)
+        _check_size(text)
         root = yaml.compose(text, Loader=_Loader)
         document = None if root is None else _value(root, {})
     except DocumentError:
@@ -81,7 +83,10 @@ def load(text: str | bytes) -> dict[str, Any]:
 
 
 def dump(document: dict[str, Any]) -> str:
-    """document as YAML, keys in their order. Raises DocumentError for what cannot be written."""
+    """document as YAML, keys in their order.
+
+    Raises DocumentError for what cannot be written, or would be refused when it is read again.
+    """
     try:
         text: str = yaml.dump(
             document,
@@ -92,6 +97,7 @@ def dump(document: dict[str, Any]) -> str:
             width=2**31 - 1,
         )
         text.encode("utf-8")
+        _check_size(text)
     except UnicodeEncodeError:
         raise DocumentError("a value is not Unicode text") from None
     except RecursionError:
@@ -99,10 +105,12 @@ def dump(document: dict[str, Any]) -> str:
     return text
 
 
-def _check_depth(text: str | bytes) -> None:
-    """Refuse what would overflow the stack: libyaml composes a document by recursion, in C."""
+def _check_size(text: str | bytes) -> None:
+    """Refuse what would overflow the stack (libyaml composes by recursion, in C) or the memory."""
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
+    for count, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if count > MAX_NODES:
+            raise DocumentError(f"it has more than {MAX_NODES} values")
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
             if depth > MAX_DEPTH:
