@@ -54,7 +54,7 @@ class Allowed:
 
 ALLOWED = (
     Allowed(r"output \S+ get-token ", TOKEN, "get-token is there to print it"),
-    Allowed(r"output \S+ -I -S \S+/quick_path\.py ", TOKEN, "kubectl reads it there"),
+    Allowed(r"output .* -I -S \S+/quick_path\.py ", TOKEN, "kubectl reads it there"),
     Allowed(r"output .*exec_plugin\.renew import main", TOKEN, "the same, told to log"),
     Allowed(r"output .*\baz account get-access-token", TOKEN, "az's own command for it"),
     Allowed(r"file .*/[0-9a-f]{32}\.token$", TOKEN, "the token cache", private=True),

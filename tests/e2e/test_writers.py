@@ -68,6 +68,7 @@ class Reader:
 def skeleton(azure: Emulator, tmp_path: Path) -> Path:
     """A cluster that takes a client certificate, so that no request is made for it."""
     path = tmp_path / "skeleton"
+    path.touch(0o600)
     path.write_text(skeleton_of(azure.clusters["aks-local"], None), encoding="utf-8")
     return path
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 _QUOTE_LIMIT = 500
 _TEXT_LIMIT = 2000
+_READ_LIMIT = 1 << 16
 # Enough of a token or an assertion to be a part of that one and no word.
 _PIECE = re.compile(r"[\w+/=-]{16,}")
 _JWT = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*)*")
@@ -102,7 +103,7 @@ def quote_server(text: str, *secrets: str) -> str:
     secrets: values that were part of the request, replaced should the server echo them: as they
     are, as forms, XML and JSON spell them, and long ones in part. A JWT is always replaced.
     """
-    text = _JWT.sub("***", _on_one_line(text))
+    text = _JWT.sub("***", _on_one_line(text)[:_READ_LIMIT])
     # White space is not always echoed as it was sent.
     secrets = tuple(filter(None, map(_on_one_line, secrets)))
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
