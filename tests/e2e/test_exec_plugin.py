@@ -653,8 +653,9 @@ def test_a_renewal_finds_the_packages_that_the_login_had(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+@pytest.mark.parametrize("open_part", ["", "aks_noninteractive"])
 def test_nothing_is_loaded_from_where_others_can_write(
-    azaksauth: Door, azure: Emulator, tmp_path: Path
+    azaksauth: Door, azure: Emulator, tmp_path: Path, open_part: str
 ) -> None:
     shared = tmp_path / "shared"
     packages = packages_of(installation.azaksauth())
@@ -664,9 +665,9 @@ def test_nothing_is_loaded_from_where_others_can_write(
     door = by_python_path(azaksauth, python, both, *MODULE)
     plugin = signed_in(door, azure, who.MANAGED)
     plugin.age(HOUR)
-    shared.chmod(0o777)
+    (shared / open_part).chmod(0o777)
 
-    assert_fails(plugin(), f"others can write to {shared}")
+    assert_fails(plugin(), f"others can write to {shared / open_part}, nothing is loaded")
 
     assert azure.requests == []
 

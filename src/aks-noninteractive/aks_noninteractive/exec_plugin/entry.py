@@ -15,10 +15,9 @@ from typing import Any
 
 from ..errors import UsageError
 from . import quick_path
+from .miss import PACKAGES
 
 API_VERSION = "client.authentication.k8s.io/v1beta1"
-# What a renewal imports beside the standard library.
-_PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "requests", "yaml")
 _MAX_ARGUMENTS = 1000
 
 
@@ -188,7 +187,7 @@ def find_entry(user: Any) -> tuple[PluginEntry, Path] | None:
 def _package_directories(provider_module: str) -> list[str]:
     """The folders that what a renewal imports was found in, each once."""
     folders = []
-    for package in (*_PACKAGES, provider_module.partition(".")[0]):
+    for package in (*PACKAGES, provider_module.partition(".")[0]):
         spec = find_spec(package)
         if spec is not None and spec.origin:
             found = Path(os.path.abspath(spec.origin)).parent

@@ -2,12 +2,16 @@
 
 `site` adds what belongs to this Python (a virtual environment's packages included). What was found
 elsewhere at login (az's extension folder, `pip --user`, a PYTHONPATH) is recorded in the arguments
-as --python-path; such a folder is used only if nobody else can write to it.
+as --python-path; such a folder is used only if nobody else can write to it or to what we import
+from it.
 """
 
 import os
 import site
 import sys
+
+# What a renewal imports beside the standard library.
+PACKAGES = ("aks_noninteractive", "msal", "msal_extensions", "requests", "yaml")
 
 
 def recorded_directories(arguments: list[str]) -> list[str]:
@@ -17,6 +21,14 @@ def recorded_directories(arguments: list[str]) -> list[str]:
         for option, value in zip(arguments, arguments[1:], strict=False)
         if option == "--python-path"
     ]
+
+
+def open_to_others(directory: str) -> str | None:
+    """directory, or the first of PACKAGES in it, that somebody else can write to."""
+    for place in (directory, *(os.path.join(directory, package) for package in PACKAGES)):
+        if os.path.isdir(place) and not is_trusted(place):
+            return place
+    return None
 
 
 def is_trusted(directory: str) -> bool:
@@ -47,8 +59,9 @@ if __name__ == "__main__":
     for folder in recorded_directories(sys.argv):
         if folder in sys.path or not os.path.isdir(folder):
             continue
-        if not is_trusted(folder):
-            sys.exit(f"aks-noninteractive: others can write to {folder}, nothing is loaded from it")
+        place = open_to_others(folder)
+        if place is not None:
+            sys.exit(f"aks-noninteractive: others can write to {place}, nothing is loaded from it")
         front.append(folder)
     sys.path[:0] = front
     try:
