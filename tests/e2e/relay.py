@@ -6,7 +6,6 @@ import socket
 import threading
 from base64 import b64encode
 from contextlib import suppress
-from types import TracebackType
 
 
 class Relay:
@@ -41,12 +40,7 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._listener.close()
 
     def _accept(self) -> None:

@@ -331,7 +331,7 @@ def test_asks_a_busy_server_again_where_that_does_no_harm(
     repeatable: bool,
     tries: int,
 ) -> None:
-    monkeypatch.setattr(http_module, "_PAUSES", (0, 0))
+    monkeypatch.setattr(http_module, "PAUSES", (0, 0))
     server.status = status
     response = http.post(server.url, b"x", step="s", headers={}, repeatable=repeatable)
     assert response.status == status
@@ -346,7 +346,7 @@ def test_sends_again_what_a_dropped_connection_may_have_lost_only_if_it_may_arri
     repeatable: bool,
     tries: int,
 ) -> None:
-    monkeypatch.setattr(http_module, "_PAUSES", (0, 0))
+    monkeypatch.setattr(http_module, "PAUSES", (0, 0))
     server.answer = _hang_up
     with pytest.raises(NetworkError, match="connection failed"):
         http.post(server.url, b"x", step="s", headers={}, repeatable=repeatable)

@@ -70,7 +70,7 @@ def test_a_managed_identity(machine: Server, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_managed_identity_that_stays_busy(
     machine: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(managed_identity, "_PAUSES", (0, 0, 0))
+    monkeypatch.setattr(managed_identity, "PAUSES", (0, 0, 0))
     machine.status = 503
 
     with pytest.raises(NetworkError, match="busy or failing"):

@@ -393,7 +393,7 @@ def test_a_wrong_password_is_not_tried_twice(http: HttpClient, server: Server, b
 def test_a_busy_server_is_asked_again_for_the_same_version_only(
     http: HttpClient, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http_module, "_PAUSES", (0, 0))
+    monkeypatch.setattr(http_module, "PAUSES", (0, 0))
     server.status, server.body = 503, b""
     with pytest.raises(NetworkError):
         request_assertion_without_mex(

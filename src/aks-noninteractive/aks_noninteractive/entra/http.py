@@ -34,7 +34,7 @@ TOTAL_TIMEOUT = 60.0
 MAX_BODY = 4 * 1024 * 1024
 MAX_RETRY_AFTER = 30.0
 
-_PAUSES = (0.5, 1.0, 2.0)
+PAUSES = (0.5, 1.0, 2.0)
 _BUSY = frozenset((429, 503))
 _GATEWAY_FAILED = frozenset((502, 504))
 
@@ -199,7 +199,7 @@ class HttpClient:
                 "the address is not https, nothing was sent", step=request.step, host=request.host
             )
         busy = _BUSY | _GATEWAY_FAILED if request.repeatable else _BUSY
-        for pause in (*_PAUSES, None):
+        for pause in (*PAUSES, None):
             wait = pause
             try:
                 response, retry_after = self._send(request)
@@ -248,7 +248,7 @@ class HttpClient:
         refuse_redirect(status, headers, request.step, request.host)
         content_type = headers.get("Content-Type", "").lower()
         response = HttpResponse(request.host, status, content_type, content)
-        return response, _seconds(headers.get("Retry-After", ""))
+        return response, retry_after_seconds(headers.get("Retry-After", ""))
 
 
 def refuse_redirect(status: int, headers: Mapping[str, str], step: str, host: str) -> None:
@@ -287,7 +287,7 @@ class _Request:
         return host_of(self.url)
 
 
-def _seconds(retry_after: str) -> float | None:
+def retry_after_seconds(retry_after: str) -> float | None:
     """What a Retry-After header asks for (RFC 9110, section 10.2.3); None for nonsense."""
     try:
         if retry_after.strip().isdigit():

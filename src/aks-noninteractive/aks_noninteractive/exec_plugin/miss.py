@@ -36,9 +36,14 @@ def is_trusted(directory: str) -> bool:
     if os.name == "nt":
         return True
     status = os.stat(directory)
-    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o002:
+    if not is_trusted_but_for_groups(status):
         return False
     return not status.st_mode & 0o020 or is_private_group(status.st_gid)
+
+
+def is_trusted_but_for_groups(status: os.stat_result) -> bool:
+    """Whether what has this status is ours or root's, and not everybody can write to it."""
+    return status.st_uid in (0, os.geteuid()) and not status.st_mode & 0o002
 
 
 def is_private_group(group: int) -> bool:

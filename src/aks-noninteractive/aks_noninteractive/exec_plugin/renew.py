@@ -26,6 +26,7 @@ from ..providers.azurecli import AzureCliProvider
 from ..providers.base import IdentityOptions, SignInContext
 from . import az_profile
 from .entry import PluginEntry, from_arguments
+from .miss import is_trusted_but_for_groups
 from .quick_path import exec_credential, is_good, read_fields
 from .token_cache import StoredToken, TokenFiles, rfc3339
 
@@ -187,8 +188,10 @@ class _Renewal:
             prepare(provider)
             return get_token(provider, self._request)
         except AuthenticationError as error:
-            with suppress(OSError):
+            try:
                 self._files.write_refusal(provider.credential, error)
+            except OSError as problem:  # what was refused counts for more
+                _logger.info("the refusal cannot be stored: %s", problem.strerror or problem)
             raise
 
     def _options(self) -> IdentityOptions:
@@ -234,8 +237,7 @@ def _open_to_others(program: str) -> str | None:
     real = os.path.realpath(program)
     for path in (os.path.dirname(program), os.path.dirname(real), real):
         with suppress(FileNotFoundError):
-            status = os.stat(path)
-            if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o002:
+            if not is_trusted_but_for_groups(os.stat(path)):
                 return path
     return None
 

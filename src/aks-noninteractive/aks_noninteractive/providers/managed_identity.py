@@ -10,10 +10,12 @@ import requests
 
 from ..entra.http import (
     MAX_RETRY_AFTER,
+    PAUSES,
     READ_TIMEOUT,
     explain_failure,
     host_of,
     refuse_redirect,
+    retry_after_seconds,
 )
 from ..entra.token_endpoint import AccessToken, TokenRequest, access_token_of, unverified_claims
 from ..environment import IDENTITY_HEADER, first_of
@@ -22,7 +24,6 @@ from .base import IdentityOptions, SignInContext, TokenProvider
 
 STEP = "managed identity"
 CONNECT_TIMEOUT = 3.0
-_PAUSES = (0.5, 1.0, 2.0)
 
 
 class ManagedIdentityProvider(TokenProvider):
@@ -105,19 +106,18 @@ class _LocalSession(requests.Session):
     def request(self, method: Any, url: Any, **options: Any) -> requests.Response:  # type: ignore[override]
         self.host = host_of(str(url))
         options |= {"timeout": (CONNECT_TIMEOUT, READ_TIMEOUT), "allow_redirects": False}
-        for pause in (*_PAUSES, None):
+        for pause in (*PAUSES, None):
             answer = super().request(method, url, **options)
             if answer.status_code != 429 and answer.status_code < 500:
                 break
-            asked = answer.headers.get("Retry-After", "")
-            wait = float(asked) if asked.isdecimal() else pause
-            if pause is None or wait is None or wait > MAX_RETRY_AFTER:
+            asked = retry_after_seconds(answer.headers.get("Retry-After", ""))
+            if pause is None or (asked or 0) > MAX_RETRY_AFTER:
                 raise NetworkError(
                     f"its service is busy or failing (HTTP {answer.status_code})",
                     step=STEP,
                     host=self.host,
                     remedy="Try again in a minute.",
                 )
-            time.sleep(wait)
+            time.sleep(pause if asked is None else asked)
         refuse_redirect(answer.status_code, answer.headers, STEP, self.host)
         return answer

@@ -53,7 +53,7 @@ class ServicePrincipalProvider(ConfidentialClientProvider):
         return f"{file} {changed} {self._settings.certificate_password}"
 
     def plugin_fields(self) -> Mapping[str, str]:
-        fields = {**super().plugin_fields(), "client_id": self.client_id}
+        fields = dict(super().plugin_fields())
         if self._settings.certificate and not self._settings.secret:
             # kubectl may be called in any folder.
             file = os.path.abspath(os.path.expanduser(self._settings.certificate))
